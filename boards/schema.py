@@ -1,0 +1,127 @@
+"""Typed description of a board: memory banks, clock, serial port, tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+
+class MemoryKind(Enum):
+    FLASH = "flash"
+    RAM = "ram"
+
+
+class MemoryUse(Enum):
+    """What the linker script and the planner may put in a region."""
+
+    CODE = "code"
+    """Vectors, text and constants."""
+    FAST_CODE = "fast_code"
+    """Kernels copied there by start-up."""
+    DATA = "data"
+    """.data and .bss, link buffers."""
+    STACK = "stack"
+    ACTIVATIONS = "activations"
+    """Feature maps and kernel scratch, placed by the memory planner."""
+
+
+class EmulatorKind(Enum):
+    UNICORN = "unicorn"
+    QEMU = "qemu"
+    PROCESS = "process"
+    """The program runs on the PC itself."""
+
+
+class FlashToolKind(Enum):
+    PYOCD = "pyocd"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRegion:
+    """One contiguous memory; `base` and `size_bytes` as the core addresses it.
+
+    `access_cost` is the relative cost of one byte moved by the core (1 = tightly coupled memory).
+    """
+
+    name: str
+    kind: MemoryKind
+    base: int
+    size_bytes: int
+    uses: tuple[MemoryUse, ...]
+    access_cost: int = 1
+    cacheable: bool = False
+    dma: bool = False
+    """Whether the board's tile DMA reaches the region."""
+
+    @property
+    def end(self) -> int:
+        """First address behind the region."""
+        return self.base + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Uart:
+    """The serial port that carries the link; `pins` is for people."""
+
+    name: str
+    baud: int
+    pins: str
+    usb_ids: tuple[str, ...]
+    """"vid:pid" in hex of the USB serial adapters that such a board shows on a PC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """`prefix` of the GCC tools ("" is the PC's own), `cpu_flags` select core and FPU."""
+
+    prefix: str
+    cpu_flags: tuple[str, ...]
+    optimize: str
+
+
+@dataclass(frozen=True, slots=True)
+class Emulator:
+    kind: EmulatorKind
+    machine: str
+    """unicorn: CPU model; qemu: machine name; process: empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlashTool:
+    kind: FlashToolKind
+    target: str
+    pack: str
+    """CMSIS pack that describes the target, as "Vendor.Name"; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One board; loaded from `<name>.toml` by `loader.py`."""
+
+    name: str
+    title: str
+    core: str
+    family: str
+    """Folder under `firmware/port` and `templates/project`."""
+    clock_hz: int
+    stack_bytes: int
+    memory: tuple[MemoryRegion, ...]
+    uart: Uart
+    toolchain: Toolchain
+    emulator: Emulator
+    flash_tool: FlashTool
+    source: Path
+    """The file it was loaded from, for messages."""
+
+    def regions(self, use: MemoryUse) -> tuple[MemoryRegion, ...]:
+        """Regions that serve `use`, in the order of the file."""
+        return tuple(region for region in self.memory if use in region.uses)
+
+    def region(self, name: str) -> MemoryRegion:
+        """The region called `name`; KeyError where there is none."""
+        for candidate in self.memory:
+            if candidate.name == name:
+                return candidate
+        raise KeyError(name)

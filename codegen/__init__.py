@@ -1,0 +1,1 @@
+"""The compiler: ONNX to a complete C project, with the exact integer reference."""

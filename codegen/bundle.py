@@ -1,0 +1,158 @@
+"""What a compilation leaves behind: the project folder's layout and its manifest.
+
+The manifest is JSON. Its SHA-256 (over the file's bytes) is compiled into the firmware; the device answers it in
+HELLO and the host compares only against the build with that hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyanime.codegen.errors import InputError
+
+MANIFEST_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+MODEL_NAME = "model.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestTensor:
+    """A network input or output: NHWC shape, `real = scale * (q - zero_point)`."""
+
+    name: str
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestLayer:
+    """One operator; `tensor` is its output's name, `macs` its multiply-accumulates."""
+
+    name: str
+    kind: str
+    kernel: str
+    tensor: str
+    shape: tuple[int, ...]
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestStep:
+    """One kernel call: rows [row_begin, row_end) of the layer's output, `bytes` of them."""
+
+    layer: int
+    band: int
+    row_begin: int
+    row_end: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestBuffer:
+    """A planned buffer: where it lies and in which steps [first_step, end_step) it is alive."""
+
+    name: str
+    bank: str
+    offset_bytes: int
+    size_bytes: int
+    first_step: int
+    end_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestBank:
+    """A memory bank of the board: planner's peak and what was free for it."""
+
+    name: str
+    base: int
+    size_bytes: int
+    available_bytes: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything host tools need to know of a build."""
+
+    version: int
+    tinyanime_version: str
+    board: str
+    model_name: str
+    model_sha256: str
+    rounding: str
+    """Requantization form of the kernels: "double" (numerics contract)."""
+    kernels: str
+    """Name and version of the kernel library, e.g. "CMSIS-NN 4.0.0 (bakenn 1.0.0)"."""
+    picture_black: float
+    picture_white: float
+    input: ManifestTensor
+    output: ManifestTensor
+    layers: tuple[ManifestLayer, ...]
+    steps: tuple[ManifestStep, ...]
+    buffers: tuple[ManifestBuffer, ...]
+    banks: tuple[ManifestBank, ...]
+    lower_bound_bytes: int
+    weights_bytes: int
+    sources: tuple[tuple[str, str], ...]
+    """Path within the project and SHA-256 of every generated or copied source file."""
+
+    def to_json(self) -> str:
+        """Canonical text: the bytes that are hashed."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
+
+    def sha256(self) -> bytes:
+        return hashlib.sha256(self.to_json().encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A project folder on disk."""
+
+    directory: Path
+    manifest: Manifest
+
+    @property
+    def model(self) -> Path:
+        """Copy of the ONNX file the project was compiled from."""
+        return self.directory / MODEL_NAME
+
+    @property
+    def image(self) -> Path:
+        """The linked firmware image (ELF, or a program on posix) once the project is built."""
+        return self.directory / "build" / "firmware.elf"
+
+
+def load_bundle(directory: Path) -> Bundle:
+    """Read a project folder's manifest; InputError where it is missing, damaged or of another version."""
+    path = directory / MANIFEST_NAME
+    hint = "Compile the project again: tinyanime compile MODEL --board BOARD -o DIR."
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{directory} is not a compiled project: it has no {MANIFEST_NAME}.", hint=hint) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}.", hint=hint) from error
+    try:
+        if data["version"] != MANIFEST_VERSION:
+            raise InputError(f"{path} has version {data['version']}, this tool reads {MANIFEST_VERSION}.", hint=hint)
+        return Bundle(directory, _manifest_from(data))
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error}.", hint=hint) from error
+
+
+def _manifest_from(data: dict[str, Any]) -> Manifest:
+    fields = dict(data)
+    for end in ("input", "output"):
+        fields[end] = ManifestTensor(**{**data[end], "shape": tuple(data[end]["shape"])})
+    fields["layers"] = tuple(ManifestLayer(**{**x, "shape": tuple(x["shape"])}) for x in data["layers"])
+    fields["steps"] = tuple(ManifestStep(**x) for x in data["steps"])
+    fields["buffers"] = tuple(ManifestBuffer(**x) for x in data["buffers"])
+    fields["banks"] = tuple(ManifestBank(**x) for x in data["banks"])
+    fields["sources"] = tuple((path, digest) for path, digest in data["sources"])
+    return Manifest(**fields)

@@ -1,0 +1,1 @@
+"""Finding and checking the CMSIS-NN sources that a project links."""

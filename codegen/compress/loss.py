@@ -1,0 +1,64 @@
+"""The distillation loss and a differentiable SSIM; pictures are NCHW in [-1, 1]."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from tinyanime.codegen.compress.config import LossConfig
+
+WINDOW = 7  # pixels; the window of skimage's structural_similarity
+DATA_RANGE = 1.0
+POOL = 8  # pixels; cell of the pooled colour term
+
+
+def _band(length: int) -> torch.Tensor:
+    """Matrix [length, length - 6] that takes the mean over 7 neighbours of a row vector."""
+    start = torch.arange(length - WINDOW + 1)
+    offset = torch.arange(length)[:, None] - start
+    return ((offset >= 0) & (offset < WINDOW)).float() / WINDOW
+
+
+def _window_mean(planes: torch.Tensor) -> torch.Tensor:
+    """Mean over 7x7 windows that lie inside the picture: [N, C, H, W] to [N, C, H-6, W-6].
+
+    Two products with band matrices; five times faster on a CPU than pooling.
+    """
+    height, width = planes.shape[-2:]
+    return _band(height).T @ (planes @ _band(width))
+
+
+def structural_similarity(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean SSIM (scalar) as skimage defines it: uniform 7x7 window, sample covariance.
+
+    Source: Wang et al., "Image quality assessment", IEEE TIP 2004, equation 13, with
+    K1 = 0.01 and K2 = 0.03.
+    """
+    # SSIM is not invariant to an offset: the means must be those of [0, 1] pictures.
+    output, target = (output.contiguous() + 1) / 2, (target.contiguous() + 1) / 2
+    moments = torch.cat((output, target, output * output, target * target, output * target))
+    mean_o, mean_t, square_o, square_t, product = _window_mean(moments).chunk(5)
+    sample = WINDOW * WINDOW / (WINDOW * WINDOW - 1)
+    variance_o = sample * (square_o - mean_o * mean_o)
+    variance_t = sample * (square_t - mean_t * mean_t)
+    covariance = sample * (product - mean_o * mean_t)
+    c1 = (0.01 * DATA_RANGE) ** 2
+    c2 = (0.03 * DATA_RANGE) ** 2
+    similarity = ((2 * mean_o * mean_t + c1) * (2 * covariance + c2)) / (
+        (mean_o * mean_o + mean_t * mean_t + c1) * (variance_o + variance_t + c2)
+    )
+    return similarity.mean()
+
+
+def distillation_loss(output: torch.Tensor, target: torch.Tensor, config: LossConfig) -> torch.Tensor:
+    """Weighted sum (scalar) of L1, gradient L1, pooled-colour L1 and 1 - SSIM.
+
+    The output is compared unclipped in the first terms, so that it is pulled back into [-1, 1].
+    """
+    difference = output - target
+    loss = config.absolute * difference.abs().mean()
+    gradient_y = (difference[:, :, 1:] - difference[:, :, :-1]).abs().mean()
+    gradient_x = (difference[:, :, :, 1:] - difference[:, :, :, :-1]).abs().mean()
+    loss = loss + config.gradient * (gradient_x + gradient_y) / 2
+    loss = loss + config.pooled_colour * functional.avg_pool2d(difference, POOL).abs().mean()
+    return loss + config.structure * (1 - structural_similarity(output, target))

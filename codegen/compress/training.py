@@ -1,0 +1,178 @@
+"""The training loop: fixed number of iterations, averaged weights, checkpoints, resumable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tinyanime.codegen.compress.config import PICTURE_SIDE, TrainingConfig
+from tinyanime.codegen.compress.loss import distillation_loss, structural_similarity
+from tinyanime.codegen.compress.pairs import Pair, sample_batch
+from tinyanime.codegen.compress.student import Student
+from tinyanime.codegen.errors import UserError
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """State after an iteration; ``validation_ssim`` is NaN before the first validation."""
+
+    iteration: int
+    iterations: int
+    loss: float
+    validation_ssim: float
+
+
+TrainingCallback = Callable[[TrainingProgress], None]
+
+
+def learning_rate_at(iteration: int, config: TrainingConfig) -> float:
+    """Linear warm-up, then half a cosine from the learning rate down to the final one."""
+    if iteration < config.warm_up_iterations:
+        return config.learning_rate * (iteration + 1) / config.warm_up_iterations
+    span = max(1, config.iterations - config.warm_up_iterations)
+    phase = (iteration - config.warm_up_iterations) / span
+    height = config.learning_rate - config.final_learning_rate
+    return config.final_learning_rate + height * (1 + math.cos(math.pi * phase)) / 2
+
+
+def picture_tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
+    """[N, H, W, 3] uint8 to [N, 3, H, W] float in [-1, 1], channels last in memory."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+@dataclass
+class _Run:
+    """Everything that a checkpoint holds."""
+
+    student: Student
+    average: Student
+    optimizer: torch.optim.AdamW
+    iteration: int = 0
+    validation_ssim: float = math.nan
+
+    def save(self, path: Path, config: TrainingConfig) -> None:
+        """Write the checkpoint; a file under its final name is always whole."""
+        partial = path.with_suffix(".partial")
+        state = {
+            "config": asdict(config),
+            "iteration": self.iteration,
+            "validation_ssim": self.validation_ssim,
+            "student": self.student.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def load(self, path: Path, config: TrainingConfig) -> None:
+        """Continue from a checkpoint of the same configuration."""
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if state["config"] != asdict(config):
+            raise UserError(
+                f"the checkpoint {path} was written by another configuration or seed",
+                hint="use the options of that run, or leave out --resume",
+            )
+        self.iteration = int(state["iteration"])
+        self.validation_ssim = float(state["validation_ssim"])
+        self.student.load_state_dict(state["student"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _new_run(config: TrainingConfig) -> _Run:
+    """Fresh weights from the seed."""
+    torch.manual_seed(config.seed)
+    student = Student(config.student).to(memory_format=torch.channels_last)
+    average = Student(config.student).to(memory_format=torch.channels_last)
+    average.load_state_dict(student.state_dict())
+    average.eval()
+    matrices = [weight for weight in student.parameters() if weight.ndim > 1]
+    vectors = [weight for weight in student.parameters() if weight.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return _Run(student, average, torch.optim.AdamW(groups, lr=config.learning_rate))
+
+
+@torch.no_grad()
+def _update_average(run: _Run, decay: float) -> None:
+    """Move the averaged weights and batch statistics towards the student's."""
+    decay = min(decay, (1 + run.iteration) / (10 + run.iteration))
+    state = run.student.state_dict()
+    for name, value in run.average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(state[name], 1 - decay)
+        else:
+            value.copy_(state[name])
+
+
+@torch.no_grad()
+def validation_ssim(student: Student, pairs: list[Pair]) -> float:
+    """Mean SSIM of the float student over 128x128 pairs, output rounded to uint8 steps."""
+    total = 0.0
+    for pair in pairs:
+        output = student(picture_tensor(pair.photo[None])).clamp(-1, 1)
+        rounded = torch.round((output + 1) * 127.5) / 127.5 - 1
+        total += float(structural_similarity(rounded, picture_tensor(pair.cartoon[None])))
+    return total / len(pairs)
+
+
+def _step(run: _Run, pairs: list[Pair], config: TrainingConfig) -> torch.Tensor:
+    """One optimizer step; returns the loss."""
+    whole = run.iteration >= config.whole_picture_from
+    batch = sample_batch(
+        pairs,
+        config.seed,
+        run.iteration,
+        config.whole_picture_batch if whole else config.batch,
+        PICTURE_SIDE if whole else config.crop_pixels,
+    )
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate_at(run.iteration, config)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):
+        output = run.student(picture_tensor(batch.photos))
+    loss = distillation_loss(output.float(), picture_tensor(batch.cartoons), config.loss)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(run.student.parameters(), 1.0)
+    run.optimizer.step()
+    return loss.detach()
+
+
+def train(
+    pairs: list[Pair],
+    validation: list[Pair],
+    config: TrainingConfig,
+    checkpoint: Path,
+    resume: bool,
+    progress: TrainingCallback,
+) -> Student:
+    """Train for ``config.iterations`` and return the averaged student, in evaluation mode."""
+    torch.set_num_threads(config.threads)
+    run = _new_run(config)
+    if resume and checkpoint.is_file():
+        run.load(checkpoint, config)
+    run.student.train()
+    while run.iteration < config.iterations:
+        loss = _step(run, pairs, config)
+        run.iteration += 1
+        _update_average(run, config.average_decay)
+        last = run.iteration == config.iterations
+        if last or run.iteration % config.validate_every == 0:
+            run.validation_ssim = validation_ssim(run.average, validation)
+        if last or run.iteration % config.checkpoint_every == 0:
+            run.save(checkpoint, config)
+        if last or run.iteration % 10 == 0:
+            state = TrainingProgress(
+                run.iteration, config.iterations, float(loss), run.validation_ssim
+            )
+            progress(state)
+    return run.average

@@ -1,0 +1,1 @@
+"""Plan to C text through Jinja2 templates."""

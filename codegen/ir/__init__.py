@@ -1,0 +1,1 @@
+"""Intermediate representation: quantized tensors, operators and graphs."""

@@ -1,0 +1,1 @@
+"""Static placement of buffers in the memory banks of a board."""

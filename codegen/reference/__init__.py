@@ -1,0 +1,1 @@
+"""Exact integer interpreter: the only definition of a correct result."""

@@ -1,0 +1,1 @@
+"""Order of work: stages, row bands and steps."""

@@ -1,0 +1,1 @@
+"""Host tools: command line, serial link, pictures, flashing, virtual boards."""

@@ -1,0 +1,1 @@
+"""Sub-commands of `tinyanime`, one file each."""

@@ -1,0 +1,1 @@
+"""Virtual boards: the unmodified firmware image behind a serial endpoint."""

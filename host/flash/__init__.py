@@ -1,0 +1,1 @@
+"""Flashing tools behind one interface."""

@@ -1,0 +1,1 @@
+"""Pictures to int8 tensors and back."""

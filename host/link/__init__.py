@@ -1,0 +1,1 @@
+"""Serial link: frames, client and transports."""
