@@ -155,9 +155,14 @@ class DepthToSpace(Op):
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class SpaceToDepth(Op):
-    """[1, H, W, C] to [1, H/b, W/b, C*b*b] in ONNX's order (block row, block column, channel)."""
+    """[1, H, W, C] to [1, H/b, W/b, C*b*b] in ONNX's order DCR (block row, block column, channel).
+
+    CRD is PyTorch's pixel unshuffle (channel, block row, block column); `passes/fold_unshuffle_order.py` turns it
+    into DCR, the only order there is a kernel for.
+    """
 
     block: int
+    mode: DepthToSpaceMode = DepthToSpaceMode.DCR
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)

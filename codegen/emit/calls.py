@@ -1,0 +1,153 @@
+"""Template contexts of kernel calls: one frozen dataclass per `templates/network/call_*.c.j2`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tinyanime.codegen.ir.ops import Clamp, Padding, Size2D
+from tinyanime.codegen.ir.rescale import AddParameters, RescaleParameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvolutionCall:
+    """Shared by dense, depthwise, grouped and transposed convolution; symbols are C names."""
+
+    template: str
+    function: str
+    in_height: int
+    in_width: int
+    in_channels: int
+    out_width: int
+    out_channels: int
+    kernel: Size2D
+    stride: Size2D
+    dilation: Size2D
+    padding_top: int
+    padding_left: int
+    groups: int
+    channel_multiplier: int
+    in_offset: int
+    out_offset: int
+    clamp: Clamp
+    weights: str
+    bias: str
+    multipliers: str
+    shifts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullyConnectedCall:
+    template: ClassVar[str] = "network/call_fully_connected.c.j2"
+    in_features: int
+    out_features: int
+    in_offset: int
+    out_offset: int
+    multiplier: int
+    shift: int
+    clamp: Clamp
+    weights: str
+    bias: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolCall:
+    template: ClassVar[str] = "network/call_pool.c.j2"
+    function: str
+    in_width: int
+    out_width: int
+    channels: int
+    kernel: Size2D
+    stride: Size2D
+    padding_left: int
+    clamp: Clamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddCall:
+    template: ClassVar[str] = "network/call_add.c.j2"
+    parameters: AddParameters
+    row_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequantizeCall:
+    template: ClassVar[str] = "network/call_requantize.c.j2"
+    rescale: RescaleParameters
+    row_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcatPart:
+    """One input: block size, place of its first byte within an output block, rescale or None."""
+
+    index: int
+    inner_bytes: int
+    offset_bytes: int
+    rescale: RescaleParameters | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcatCall:
+    """`band_inputs` has one tuple of C pointers per band."""
+
+    template: ClassVar[str] = "network/call_concat.c.j2"
+    whole: bool
+    blocks_per_row: int
+    out_inner_bytes: int
+    parts: tuple[ConcatPart, ...]
+    band_inputs: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PadCall:
+    template: ClassVar[str] = "network/call_pad.c.j2"
+    in_height: int
+    in_width: int
+    channels: int
+    padding: Padding
+    mode: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResizeCall:
+    template: ClassVar[str] = "network/call_resize_nearest.c.j2"
+    in_width: int
+    channels: int
+    factor: Size2D
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthCall:
+    template: ClassVar[str] = "network/call_depth.c.j2"
+    function: str
+    in_width: int
+    in_channels: int
+    block: int
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReshapeCall:
+    template: ClassVar[str] = "network/call_reshape.c.j2"
+    in_height: int
+    in_width: int
+    in_channels: int
+    out_height: int
+    out_width: int
+    out_channels: int
+
+
+Call = (
+    ConvolutionCall
+    | FullyConnectedCall
+    | PoolCall
+    | AddCall
+    | RequantizeCall
+    | ConcatCall
+    | PadCall
+    | ResizeCall
+    | DepthCall
+    | ReshapeCall
+)

@@ -1,0 +1,204 @@
+"""Operators to call contexts: shapes, offsets and factors as the kernels take them."""
+
+from __future__ import annotations
+
+from tinyanime.codegen.emit.arrays import filter_symbols
+from tinyanime.codegen.emit.calls import (
+    AddCall,
+    Call,
+    ConcatCall,
+    ConcatPart,
+    ConvolutionCall,
+    DepthCall,
+    FullyConnectedCall,
+    PadCall,
+    PoolCall,
+    RequantizeCall,
+    ReshapeCall,
+    ResizeCall,
+)
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import (
+    Add,
+    AveragePool,
+    Clamp,
+    Concat,
+    Conv2D,
+    DepthToSpace,
+    DepthToSpaceMode,
+    FullyConnected,
+    MaxPool,
+    Op,
+    Pad,
+    PadMode,
+    Requantize,
+    Reshape,
+    ResizeNearest,
+    Size2D,
+    SpaceToDepth,
+    TransposeConv2D,
+)
+from tinyanime.codegen.ir.rescale import add_parameters, conv_multipliers, rescale_parameters
+from tinyanime.codegen.ir.tensor import Tensor
+from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel
+
+_CONVOLUTION_TEMPLATES = {
+    "arm_convolve_wrapper_s8": "network/call_convolve.c.j2",
+    "arm_depthwise_conv_wrapper_s8": "network/call_depthwise.c.j2",
+    "ta_convolve_grouped_s8": "network/call_ta_conv.c.j2",
+    "ta_transpose_conv_s8": "network/call_ta_conv.c.j2",
+}
+
+
+def lower_call(graph: Graph, index: int, op: Op, kernel: Kernel, band_inputs: tuple[tuple[str, ...], ...]) -> Call:
+    """Context for operator number `index`; `band_inputs` are C pointers to its inputs, one tuple per band."""
+    source = graph.tensors[op.inputs[0]]
+    target = graph.output_tensor(op)
+    match op:
+        case Conv2D() | TransposeConv2D():
+            return _convolution(index, op, kernel, source, target)
+        case FullyConnected():
+            return _fully_connected(graph, index, op, kernel, source, target)
+        case MaxPool() | AveragePool():
+            return PoolCall(
+                function=kernel.function,
+                in_width=source.width,
+                out_width=target.width,
+                channels=source.channels,
+                kernel=op.kernel,
+                stride=op.stride,
+                padding_left=op.padding.left,
+                clamp=op.clamp,
+            )
+        case Add():
+            return AddCall(parameters=add_parameters(op, graph), row_bytes=target.row_bytes)
+        case Requantize():
+            rescale = rescale_parameters(source.quantization, target.quantization, op.clamp)
+            return RequantizeCall(rescale=rescale, row_bytes=target.row_bytes)
+        case Concat():
+            return _concat(graph, op, target, band_inputs)
+        case Pad():
+            return PadCall(
+                in_height=source.height,
+                in_width=source.width,
+                channels=source.channels,
+                padding=op.padding,
+                mode="TA_PAD_REFLECT" if op.mode is PadMode.REFLECT else "TA_PAD_CONSTANT",
+                value=op.value,
+            )
+        case ResizeNearest():
+            return ResizeCall(in_width=source.width, channels=source.channels, factor=op.factor)
+        case DepthToSpace() | SpaceToDepth():
+            crd = isinstance(op, DepthToSpace) and op.mode is DepthToSpaceMode.CRD
+            return DepthCall(
+                function=kernel.function,
+                in_width=source.width,
+                in_channels=source.channels,
+                block=op.block,
+                mode="TA_DEPTH_CRD" if crd else "TA_DEPTH_DCR",
+            )
+        case Reshape():
+            return ReshapeCall(
+                in_height=source.height,
+                in_width=source.width,
+                in_channels=source.channels,
+                out_height=target.height,
+                out_width=target.width,
+                out_channels=target.channels,
+            )
+        case _:
+            raise TypeError(f"no call for {type(op).__name__}")
+
+
+def _convolution(
+    index: int, op: Conv2D | TransposeConv2D, kernel: Kernel, source: Tensor, target: Tensor
+) -> ConvolutionCall:
+    symbols = filter_symbols(index)
+    return ConvolutionCall(
+        template=_CONVOLUTION_TEMPLATES[kernel.function],
+        function=kernel.function,
+        in_height=source.height,
+        in_width=source.width,
+        in_channels=source.channels,
+        out_width=target.width,
+        out_channels=target.channels,
+        kernel=op.filter.kernel,
+        stride=op.stride,
+        dilation=op.dilation if isinstance(op, Conv2D) else Size2D(1, 1),
+        padding_top=op.padding.top,
+        padding_left=op.padding.left,
+        groups=op.groups if isinstance(op, Conv2D) else 1,
+        channel_multiplier=target.channels // source.channels,
+        in_offset=-source.quantization.zero_point,
+        out_offset=target.quantization.zero_point,
+        clamp=op.clamp,
+        weights=symbols.weights,
+        bias=symbols.bias,
+        multipliers=symbols.multipliers,
+        shifts=symbols.shifts,
+    )
+
+
+def _fully_connected(
+    graph: Graph, index: int, op: FullyConnected, kernel: Kernel, source: Tensor, target: Tensor
+) -> Call:
+    symbols = filter_symbols(index)
+    if kernel.function == "arm_convolve_wrapper_s8":
+        # Factors that differ by channel: the same product as a 1x1 convolution of one pixel.
+        return ConvolutionCall(
+            template=_CONVOLUTION_TEMPLATES[kernel.function],
+            function=kernel.function,
+            in_height=1,
+            in_width=1,
+            in_channels=source.element_count,
+            out_width=1,
+            out_channels=target.element_count,
+            kernel=Size2D(1, 1),
+            stride=Size2D(1, 1),
+            dilation=Size2D(1, 1),
+            padding_top=0,
+            padding_left=0,
+            groups=1,
+            channel_multiplier=1,
+            in_offset=-source.quantization.zero_point,
+            out_offset=target.quantization.zero_point,
+            clamp=op.clamp,
+            weights=symbols.weights,
+            bias=symbols.bias,
+            multipliers=symbols.multipliers,
+            shifts=symbols.shifts,
+        )
+    factor = conv_multipliers(op, graph)[0]
+    return FullyConnectedCall(
+        in_features=source.element_count,
+        out_features=target.element_count,
+        in_offset=-source.quantization.zero_point,
+        out_offset=target.quantization.zero_point,
+        multiplier=factor.mantissa,
+        shift=factor.shift,
+        clamp=op.clamp,
+        weights=symbols.weights,
+        bias=symbols.bias,
+    )
+
+
+def _concat(graph: Graph, op: Concat, target: Tensor, band_inputs: tuple[tuple[str, ...], ...]) -> ConcatCall:
+    rank = len(target.shape)
+    inner = target.shape[op.axis + 1 :] if op.axis + 1 < rank else ()
+    inner_size = 1
+    for extent in inner:
+        inner_size *= extent
+    parts, offset = [], 0
+    for position, tensor in enumerate(graph.input_tensors(op)):
+        size = tensor.shape[op.axis] * inner_size
+        same = tensor.quantization == target.quantization
+        rescale = None if same else rescale_parameters(tensor.quantization, target.quantization, Clamp())
+        parts.append(ConcatPart(index=position, inner_bytes=size, offset_bytes=offset, rescale=rescale))
+        offset += size
+    return ConcatCall(
+        whole=op.axis == 1,
+        blocks_per_row=target.width if op.axis == 3 else 1,
+        out_inner_bytes=offset,
+        parts=tuple(parts),
+        band_inputs=band_inputs,
+    )

@@ -1,0 +1,234 @@
+"""Assembles a complete project folder: generated network, copied firmware and kernels, board files, manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from tinyanime.codegen.cmsis_nn.sources import KernelLibrary as CmsisNn
+
+from tinyanime.boards.schema import Board, MemoryUse
+from tinyanime.codegen.bundle import (
+    MANIFEST_NAME,
+    MANIFEST_VERSION,
+    MODEL_NAME,
+    Manifest,
+    ManifestBank,
+    ManifestBuffer,
+    ManifestLayer,
+    ManifestStep,
+    ManifestTensor,
+)
+from tinyanime.codegen.emit.network import NetworkContext, network_context
+from tinyanime.codegen.emit.render import environment
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.macs import op_macs
+from tinyanime.codegen.memory.banks import activation_banks
+from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelLibrary
+from tinyanime.codegen.schedule.choose import PlannedSchedule
+
+ROUNDING = "double"
+
+Files = dict[str, bytes]
+"""Project-relative path (with forward slashes) to content; internal to this module and `write.py`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaBank:
+    """Bytes of one bank that the plan uses, for linker script and Makefile templates."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportBank:
+    """One line of the memory summary in network.c."""
+
+    name: str
+    peak_bytes: int
+    available_bytes: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ProjectInput:
+    """What a project is made from: `kernels` has one entry per operator, `model` is the ONNX file's bytes."""
+
+    board: Board
+    planned: PlannedSchedule
+    kernels: tuple[Kernel, ...]
+    cmsis_nn: CmsisNn
+    model: bytes
+
+
+def assemble_project(source: ProjectInput) -> tuple[Files, Manifest]:
+    """All files of the project, manifest included."""
+    graph = source.planned.schedule.graph
+    context = network_context(source.planned.schedule, source.planned.plan, source.kernels)
+    content: Files = {MODEL_NAME: source.model}
+    content.update(_network_files(source, context))
+    content.update(_firmware_files(source.board))
+    content.update(_cmsis_nn_files(source))
+    content.update(_board_files(source, content))
+    manifest = _manifest(source, graph, context, content)
+    hash_text = environment().get_template("network/manifest_hash.h.j2").render(manifest_sha256=manifest.sha256())
+    content["network/manifest_hash.h"] = hash_text.encode()
+    content[MANIFEST_NAME] = manifest.to_json().encode()
+    return content, manifest
+
+
+def _network_files(source: ProjectInput, context: NetworkContext) -> Files:
+    env = environment()
+    graph = source.planned.schedule.graph
+    peaks = dict(source.planned.plan.peak_bytes)
+    banks = activation_banks(source.board)
+    shared = {"model_name": graph.name, "version": version("tinyanime"), "arrays": context.arrays}
+    network = env.get_template("network/network.c.j2").render(
+        **shared,
+        board=source.board,
+        banks=[ReportBank(b.name, peaks[b.name], b.size_bytes) for b in banks],
+        uses_cmsis_nn=bool(_cmsis_functions(source)),
+        layers=context.layers,
+        layer_table=context.layer_table,
+        steps=context.steps,
+        input=context.input,
+        output=context.output,
+        kernels=source.cmsis_nn.name,
+        model_sha256=hashlib.sha256(source.model).digest(),
+        picture_black=graph.picture_range.black,
+        picture_white=graph.picture_range.white,
+        free_bytes=sum(b.size_bytes - peaks[b.name] for b in banks),
+    )
+    return {
+        "network/network.c": network.encode(),
+        "network/weights.c": env.get_template("network/weights.c.j2").render(**shared).encode(),
+        "network/weights.h": env.get_template("network/weights.h.j2").render(**shared).encode(),
+    }
+
+
+def _firmware_files(board: Board) -> Files:
+    root = files("tinyanime.firmware")
+    folders = ["include/tinyanime", "runtime", "link", "kernels", f"port/{board.family}"]
+    startup = f"startup/{board.core.replace('-', '_')}"
+    if root.joinpath(startup).is_dir():
+        folders.append(startup)
+    content: Files = {}
+    for folder in folders:
+        _collect(root.joinpath(folder), f"firmware/{folder}", content)
+    return content
+
+
+def _collect(folder: Traversable, path: str, content: Files) -> None:
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.is_dir():
+            _collect(entry, f"{path}/{entry.name}", content)
+        elif entry.name.endswith((".c", ".h", ".S")):
+            content[f"{path}/{entry.name}"] = entry.read_bytes()
+
+
+def _cmsis_functions(source: ProjectInput) -> tuple[str, ...]:
+    return tuple(sorted({k.function for k in source.kernels if k.library is KernelLibrary.CMSIS_NN}))
+
+
+def _cmsis_nn_files(source: ProjectInput) -> Files:
+    functions = _cmsis_functions(source)
+    if not functions:
+        return {}
+    with tempfile.TemporaryDirectory(prefix="tinyanime-") as folder:
+        root = Path(folder)
+        source.cmsis_nn.copy_into(root, functions)
+        paths = sorted(path for path in root.rglob("*") if path.is_file())
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+def _board_files(source: ProjectInput, content: Files) -> Files:
+    board = source.board
+    templates = files("tinyanime.templates").joinpath("project")
+    kind = board.family if templates.joinpath(board.family).is_dir() else "baremetal"
+    c_files = sorted(path for path in content if path.endswith(".c"))
+    include_dirs = ["board", "network", "firmware/include"]
+    if any(path.startswith("cmsis_nn/") for path in content):
+        include_dirs.append("cmsis_nn/Include")
+    startup = f"firmware/startup/{board.core.replace('-', '_')}"
+    if any(path.startswith(f"{startup}/") for path in content):
+        include_dirs.append(startup)
+    context = {
+        "board": board,
+        "MemoryUse": MemoryUse,
+        "stack_bytes": board.stack_bytes,
+        "banks": [ArenaBank(name, peak) for name, peak in source.planned.plan.peak_bytes],
+        "sources": [path for path in c_files if not path.startswith("cmsis_nn/")],
+        "cmsis_sources": [path for path in c_files if path.startswith("cmsis_nn/")],
+        "include_dirs": include_dirs,
+        "model_name": source.planned.schedule.graph.name,
+    }
+    env = environment()
+    out: Files = {}
+    for entry in sorted(templates.joinpath(kind).iterdir(), key=lambda e: e.name):
+        if not entry.name.endswith(".j2"):
+            continue
+        name = entry.name.removesuffix(".j2")
+        path = name if name == "Makefile" else f"board/{name}"
+        out[path] = env.get_template(f"project/{kind}/{entry.name}").render(context).encode()
+    return out
+
+
+def _manifest(source: ProjectInput, graph: Graph, context: NetworkContext, content: Files) -> Manifest:
+    planned, board = source.planned, source.board
+    peaks = dict(planned.plan.peak_bytes)
+    places = {p.buffer: p for p in planned.plan.placements}
+    return Manifest(
+        version=MANIFEST_VERSION,
+        tinyanime_version=version("tinyanime"),
+        board=board.name,
+        model_name=graph.name,
+        model_sha256=hashlib.sha256(source.model).hexdigest(),
+        rounding=ROUNDING,
+        kernels=source.cmsis_nn.name,
+        picture_black=graph.picture_range.black,
+        picture_white=graph.picture_range.white,
+        input=_endpoint(graph, graph.inputs[0]),
+        output=_endpoint(graph, graph.outputs[0]),
+        layers=tuple(
+            ManifestLayer(
+                op.name,
+                type(op).__name__,
+                kernel.function,
+                op.output,
+                graph.output_tensor(op).shape,
+                op_macs(graph, op),
+            )
+            for op, kernel in zip(graph.ops, source.kernels, strict=True)
+        ),
+        steps=tuple(ManifestStep(s.layer, s.band, s.row_begin, s.row_end, s.bytes) for s in context.steps),
+        buffers=tuple(
+            ManifestBuffer(
+                b.name,
+                places[b.name].bank,
+                places[b.name].offset_bytes,
+                b.size_bytes,
+                b.first_step,
+                b.end_step,
+            )
+            for b in planned.schedule.buffers
+        ),
+        banks=tuple(
+            ManifestBank(b.name, b.base, board.region(b.name).size_bytes, b.size_bytes, peaks[b.name])
+            for b in activation_banks(board)
+        ),
+        lower_bound_bytes=planned.plan.lower_bound_bytes,
+        weights_bytes=sum(array.size_bytes for array in context.arrays),
+        sources=tuple((path, hashlib.sha256(data).hexdigest()) for path, data in sorted(content.items())),
+    )
+
+
+def _endpoint(graph: Graph, name: str) -> ManifestTensor:
+    tensor = graph.tensors[name]
+    return ManifestTensor(
+        name, tensor.shape, tensor.quantization.scale, tensor.quantization.zero_point, tensor.size_bytes
+    )

@@ -1,0 +1,53 @@
+"""Jinja2 environment for C text and the filters that templates use."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+
+_VALUES_PER_LINE = 24
+
+
+def environment() -> Environment:
+    """Templates of the `tinyanime.templates` package; undefined names are errors."""
+    env = Environment(
+        loader=PackageLoader("tinyanime.templates", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    env.filters.update(c_array=c_array, c_string=c_string, c_bytes=c_bytes, c_float=c_float)
+    return env
+
+
+def c_array(values: NDArray[np.int8] | NDArray[np.int32]) -> str:
+    """Initialiser lines of an integer array."""
+    texts = ["(-2147483647 - 1)" if v == -(2**31) else str(v) for v in values.tolist()]
+    lines = (texts[i : i + _VALUES_PER_LINE] for i in range(0, len(texts), _VALUES_PER_LINE))
+    return ",\n".join("    " + ", ".join(line) for line in lines)
+
+
+def c_string(text: str) -> str:
+    """A C string literal; bytes outside printable ASCII become octal escapes."""
+    out = []
+    for byte in text.encode("utf-8"):
+        plain = 0x20 <= byte < 0x7F and byte not in b'"\\?'
+        out.append(chr(byte) if plain else f"\\{byte:03o}")
+    return '"' + "".join(out) + '"'
+
+
+def c_bytes(data: bytes) -> str:
+    return ", ".join(f"0x{byte:02x}" for byte in data)
+
+
+def c_float(value: float) -> str:
+    """A float literal that reads back as the nearest single-precision value."""
+    single = float(np.float32(value))
+    if not math.isfinite(single):
+        raise ValueError(f"{value!r} has no single-precision literal")
+    return f"{single!r}f"
