@@ -57,7 +57,7 @@ def compile_model(
     kernels = tuple(select_kernel(graph, op) for op in graph.ops)
     progress("planning memory", 2, _STEPS)
     _check_flash(graph, board)
-    planned = choose_schedule(graph, board, scratch_rule(board))
+    planned = choose_schedule(graph, board, scratch_rule(board, pinned=library.is_pinned))
     progress("generating C", 3, _STEPS)
     content, manifest = assemble_project(ProjectInput(board, planned, kernels, library, model.read_bytes()))
     progress("writing the project", 4, _STEPS)

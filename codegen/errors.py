@@ -62,3 +62,9 @@ class VerificationError(UserError):
     """Device and reference differ."""
 
     exit_code = 8
+
+
+class OutputError(UserError):
+    """An output file cannot be written (disk full, no permission, it would overwrite an input)."""
+
+    exit_code = 9

@@ -76,6 +76,21 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class FinishingConfig:
+    """The adversarial stage after the training; weights are those of its two extra loss terms."""
+
+    iterations: int = 4_000
+    batch: int = 7  # whole 128x128 pictures
+    learning_rate: float = 4e-4
+    critic_learning_rate: float = 6e-4
+    critic_warm_up_iterations: int = 200  # the student stands still while the critic learns
+    critic_width: int = 32
+    adversarial: float = 0.015
+    features: float = 0.15
+    average_decay: float = 0.998
+
+
+@dataclass(frozen=True)
 class QuantizationConfig:
     """Post-training quantization: int8 activations per tensor, int8 weights per output channel."""
 

@@ -87,9 +87,7 @@ def similarity(outputs: list[Picture], targets: list[Picture]) -> Similarity:
     return Similarity(float(np.mean(psnr)), float(np.mean(ssim)))
 
 
-def evaluate(
-    int8: Generator, float32: Generator | None, training: list[Pair], validation: list[Pair]
-) -> Evaluation:
+def evaluate(int8: Generator, float32: Generator | None, training: list[Pair], validation: list[Pair]) -> Evaluation:
     """Compare generators and baselines with the teacher on the validation pairs."""
     targets = [pair.cartoon for pair in validation]
     photos = [pair.photo for pair in validation]

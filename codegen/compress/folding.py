@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from tinyanime.codegen.compress.folded_student import FoldedBlock, FoldedConvolution, FoldedStudent
 from tinyanime.codegen.compress.student import NormedConvolution, Student
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class FoldedConvolution:
-    """A 3x3 convolution with zero padding 1: weight [out, in, 3, 3], bias [out], stride 1 or 2."""
-
-    name: str
-    weight: Floats
-    bias: Floats
-    stride: int = 1
-
-
-@dataclass(frozen=True)
-class FoldedBlock:
-    """The two convolutions of a residual block."""
-
-    first: FoldedConvolution
-    second: FoldedConvolution
-
-
-@dataclass(frozen=True)
-class FoldedStudent:
-    """All convolutions of the student in execution order."""
-
-    stem: FoldedConvolution
-    down: FoldedConvolution
-    body: tuple[FoldedBlock, ...]
-    up: FoldedConvolution
-    refine: tuple[FoldedConvolution, ...]
-    head: FoldedConvolution
 
 
 def _array(tensor: object) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tinyanime.codegen.compress.config import PICTURE_SIDE
-from tinyanime.codegen.compress.folding import FoldedConvolution, FoldedStudent
+from tinyanime.codegen.compress.folded_student import FoldedConvolution, FoldedStudent
 
 PHOTO = "photo"
 ANIME = "anime"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,7 +33,7 @@ class _Graph:
             self._initializers[name] = numpy_helper.from_array(value, name)
         return name
 
-    def node(self, operator: str, name: str, inputs: list[str], output: str, **attributes: object) -> str:
+    def node(self, operator: str, name: str, inputs: list[str], output: str, **attributes: Any) -> str:
         """Append a node with one output; returns the output's name."""
         self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
         return output
@@ -51,16 +52,10 @@ class _Graph:
         """Append QuantizeLinear and DequantizeLinear; returns the dequantized tensor's name."""
         scale = self.constant(f"{tensor}_scale", np.array(quantization.scale, np.float32))
         zero_point = self.constant(f"{tensor}_zero_point", np.array(quantization.zero_point, np.int8))
-        quantized = self.node(
-            "QuantizeLinear", f"{tensor}_quantize", [source, scale, zero_point], f"{tensor}_int8"
-        )
-        return self.node(
-            "DequantizeLinear", f"{tensor}_dequantize", [quantized, scale, zero_point], output
-        )
+        quantized = self.node("QuantizeLinear", f"{tensor}_quantize", [source, scale, zero_point], f"{tensor}_int8")
+        return self.node("DequantizeLinear", f"{tensor}_dequantize", [quantized, scale, zero_point], output)
 
-    def dequantized(
-        self, name: str, values: NDArray[np.generic], scale: NDArray[np.float32]
-    ) -> str:
+    def dequantized(self, name: str, values: NDArray[np.generic], scale: NDArray[np.float32]) -> str:
         """Append an integer initializer [channels, ...] with one scale per channel, zero point 0."""
         inputs = [
             self.constant(f"{name}_quantized", values),
@@ -97,7 +92,7 @@ class _Graph:
         return model
 
 
-def _attributes(layer: Layer) -> dict[str, object]:
+def _attributes(layer: Layer) -> dict[str, Any]:
     """ONNX attributes of the layer's operator."""
     if layer.convolution is not None:
         stride = layer.convolution.stride

@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from tinyanime.codegen.compress.config import QuantizationConfig
-from tinyanime.codegen.compress.folding import FoldedConvolution
+from tinyanime.codegen.compress.folded_student import FoldedConvolution
 from tinyanime.codegen.compress.layers import ANIME, PHOTO, Layer
 from tinyanime.codegen.compress.teacher import Picture
 
@@ -85,9 +85,7 @@ def calibrate(
     model.CopyFrom(float_model)
     for name in watched:
         model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in watched}
     for photo in photos:
         values = session.run(watched, {PHOTO: photo_tensor(photo)})

@@ -27,9 +27,7 @@ class Teacher:
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(
-            str(model), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
     def stylize(self, photo: Picture) -> Picture:
         """Cartoon of the same size [H, W, 3]; H and W are even."""

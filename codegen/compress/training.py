@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,14 @@ class TrainingProgress:
     iterations: int
     loss: float
     validation_ssim: float
+
+
+@dataclass(frozen=True)
+class TrainedStudent:
+    """The averaged student in evaluation mode and how long its iterations took, resumed parts included."""
+
+    student: Student
+    seconds: float
 
 
 TrainingCallback = Callable[[TrainingProgress], None]
@@ -56,6 +65,7 @@ class _Run:
     optimizer: torch.optim.AdamW
     iteration: int = 0
     validation_ssim: float = math.nan
+    seconds: float = 0.0
 
     def save(self, path: Path, config: TrainingConfig) -> None:
         """Write the checkpoint; a file under its final name is always whole."""
@@ -64,6 +74,7 @@ class _Run:
             "config": asdict(config),
             "iteration": self.iteration,
             "validation_ssim": self.validation_ssim,
+            "seconds": self.seconds,
             "student": self.student.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -81,6 +92,7 @@ class _Run:
             )
         self.iteration = int(state["iteration"])
         self.validation_ssim = float(state["validation_ssim"])
+        self.seconds = float(state["seconds"])
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -103,11 +115,10 @@ def _new_run(config: TrainingConfig) -> _Run:
 
 
 @torch.no_grad()
-def _update_average(run: _Run, decay: float) -> None:
+def update_average(student: Student, average: Student, decay: float) -> None:
     """Move the averaged weights and batch statistics towards the student's."""
-    decay = min(decay, (1 + run.iteration) / (10 + run.iteration))
-    state = run.student.state_dict()
-    for name, value in run.average.state_dict().items():
+    state = student.state_dict()
+    for name, value in average.state_dict().items():
         if value.is_floating_point():
             value.lerp_(state[name], 1 - decay)
         else:
@@ -154,25 +165,27 @@ def train(
     checkpoint: Path,
     resume: bool,
     progress: TrainingCallback,
-) -> Student:
-    """Train for ``config.iterations`` and return the averaged student, in evaluation mode."""
+) -> TrainedStudent:
+    """Train for ``config.iterations``; with ``resume`` an existing checkpoint is continued."""
     torch.set_num_threads(config.threads)
     run = _new_run(config)
     if resume and checkpoint.is_file():
         run.load(checkpoint, config)
     run.student.train()
+    started = time.monotonic() - run.seconds
     while run.iteration < config.iterations:
         loss = _step(run, pairs, config)
         run.iteration += 1
-        _update_average(run, config.average_decay)
+        # A young average forgets its start faster.
+        decay = min(config.average_decay, (1 + run.iteration) / (10 + run.iteration))
+        update_average(run.student, run.average, decay)
         last = run.iteration == config.iterations
         if last or run.iteration % config.validate_every == 0:
             run.validation_ssim = validation_ssim(run.average, validation)
         if last or run.iteration % config.checkpoint_every == 0:
+            run.seconds = time.monotonic() - started
             run.save(checkpoint, config)
         if last or run.iteration % 10 == 0:
-            state = TrainingProgress(
-                run.iteration, config.iterations, float(loss), run.validation_ssim
-            )
+            state = TrainingProgress(run.iteration, config.iterations, float(loss), run.validation_ssim)
             progress(state)
-    return run.average
+    return TrainedStudent(run.average, run.seconds)

@@ -11,7 +11,7 @@ from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.ir.tensor import Tensor
 from tinyanime.codegen.memory.problem import MemoryPlan
-from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel
+from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelSource
 from tinyanime.codegen.schedule.plan import RowView, Schedule, Step
 
 
@@ -40,6 +40,8 @@ class LayerContext:
     bands: tuple[BandContext, ...]
     scratch: str
     scratch_bytes: int
+    asks_scratch: bool
+    """Whether the generated function compares the library's scratch size with the plan's."""
     call: Call
 
 
@@ -147,6 +149,7 @@ def _layer(schedule: Schedule, index: int, kernel: Kernel, steps: list[Step], ad
         bands=tuple(_band(step, pointers, addresses) for step, pointers in zip(steps, inputs, strict=True)),
         scratch=addresses.of(scratch) if scratch else "NULL",
         scratch_bytes=addresses.size(scratch) if scratch else 0,
+        asks_scratch=kernel.source is KernelSource.CMSIS_NN and kernel.function != "arm_max_pool_s8",
         call=lower_call(graph, index, op, kernel, inputs),
     )
 

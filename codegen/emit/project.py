@@ -10,7 +10,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from tinyanime.codegen.cmsis_nn.sources import KernelLibrary as CmsisNn
+from tinyanime.codegen.cmsis_nn.sources import KernelLibrary
 
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.bundle import (
@@ -29,7 +29,7 @@ from tinyanime.codegen.emit.render import environment
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.memory.banks import activation_banks
-from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelLibrary
+from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelSource
 from tinyanime.codegen.schedule.choose import PlannedSchedule
 
 ROUNDING = "double"
@@ -62,7 +62,7 @@ class ProjectInput:
     board: Board
     planned: PlannedSchedule
     kernels: tuple[Kernel, ...]
-    cmsis_nn: CmsisNn
+    cmsis_nn: KernelLibrary
     model: bytes
 
 
@@ -132,7 +132,7 @@ def _collect(folder: Traversable, path: str, content: Files) -> None:
 
 
 def _cmsis_functions(source: ProjectInput) -> tuple[str, ...]:
-    return tuple(sorted({k.function for k in source.kernels if k.library is KernelLibrary.CMSIS_NN}))
+    return tuple(sorted({k.function for k in source.kernels if k.source is KernelSource.CMSIS_NN}))
 
 
 def _cmsis_nn_files(source: ProjectInput) -> Files:
@@ -165,6 +165,7 @@ def _board_files(source: ProjectInput, content: Files) -> Files:
         "sources": [path for path in c_files if not path.startswith("cmsis_nn/")],
         "cmsis_sources": [path for path in c_files if path.startswith("cmsis_nn/")],
         "include_dirs": include_dirs,
+        "host_defines": source.cmsis_nn.host_defines,
         "model_name": source.planned.schedule.graph.name,
     }
     env = environment()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from tinyanime.codegen.cmsis_nn.limits import convolve_limit, depthwise_limit
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import (
     Add,
@@ -16,16 +17,16 @@ from tinyanime.codegen.ir.ops import (
     MaxPool,
     Op,
     Pad,
-    Padding,
     Requantize,
     Reshape,
     ResizeNearest,
     SpaceToDepth,
     TransposeConv2D,
 )
+from tinyanime.codegen.ir.tensor import Tensor
 
 
-class KernelLibrary(Enum):
+class KernelSource(Enum):
     CMSIS_NN = "cmsis-nn"
     TINYANIME = "tinyanime"
 
@@ -35,15 +36,15 @@ class Kernel:
     """A C function: its name, and which library has it."""
 
     function: str
-    library: KernelLibrary
+    source: KernelSource
 
 
 def _cmsis(function: str) -> Kernel:
-    return Kernel(function, KernelLibrary.CMSIS_NN)
+    return Kernel(function, KernelSource.CMSIS_NN)
 
 
 def _own(function: str) -> Kernel:
-    return Kernel(function, KernelLibrary.TINYANIME)
+    return Kernel(function, KernelSource.TINYANIME)
 
 
 def select_kernel(graph: Graph, op: Op) -> Kernel:
@@ -81,13 +82,30 @@ def select_kernel(graph: Graph, op: Op) -> Kernel:
 
 
 def _select_convolution(graph: Graph, op: Conv2D) -> Kernel:
-    in_channels = graph.tensors[op.inputs[0]].channels
-    if op.groups == 1:
-        kernel = op.filter.kernel
-        # The wrapper takes a 1x1 kernel with zero top and left padding for an unpadded one.
-        if kernel.height == kernel.width == 1 and op.padding != Padding():
-            return _own("ta_convolve_grouped_s8")
+    source, target = graph.tensors[op.inputs[0]], graph.output_tensor(op)
+    kernel = op.filter.kernel
+    if op.groups == 1 and convolve_limit(source.channels, target.channels, kernel, op.padding) is None:
         return _cmsis("arm_convolve_wrapper_s8")
-    if op.groups == in_channels:
+    if op.groups == source.channels and op.groups > 1 and _depthwise_is_exact(op, source, target):
         return _cmsis("arm_depthwise_conv_wrapper_s8")
     return _own("ta_convolve_grouped_s8")
+
+
+def _depthwise_is_exact(op: Conv2D, source: Tensor, target: Tensor) -> bool:
+    """Whether every band can be computed by CMSIS-NN: bands below the first have no padding above."""
+    return all(
+        depthwise_limit(
+            source.height,
+            source.width,
+            source.channels,
+            target.height,
+            target.width,
+            target.channels,
+            op.filter.kernel,
+            op.stride,
+            padding,
+            op.dilation,
+        )
+        is None
+        for padding in (op.padding, replace(op.padding, top=0))
+    )

@@ -168,7 +168,8 @@ def _add_band(
         output = _view(builder, index, op.output, rows_of[i], target, first_row)
         if scratch[i]:
             draft = builder.drafts[scratch[i]]
-            draft.touch(index, 4 * draft.size_bytes)
+            # An im2col kernel refills its columns for every output position.
+            draft.touch(index, rows_of[i].count * graph.output_tensor(op).width * draft.size_bytes)
         builder.steps.append(Step(index, stage, i, band, tuple(views), output, scratch[i], *padding))
 
 

@@ -1,0 +1,146 @@
+# tinyanime: what a person types. Every target sets up what it needs first; `make help` lists them.
+
+BOARD ?= stm32h743
+MODEL ?= codegen/models/anime128/model.onnx
+PYTHON ?= python3
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PYTEST_WORKERS ?= 2
+FUZZ_SECONDS ?= 30
+
+# BOARD is the name of a shipped board or the path of a board file.
+BOARD_NAME := $(patsubst %.toml,%,$(notdir $(BOARD)))
+PROJECT := build/$(BOARD_NAME)
+ELF := $(PROJECT)/build/firmware.elf
+
+VENV := .venv
+BIN := $(VENV)/bin
+TINYANIME := $(BIN)/tinyanime
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow build flash emulate verify size bench boards doctor clean distclean \
+	lint format fuzz hil train setup setup-demo setup-flash setup-test setup-train
+
+help: ## Show this list
+	@echo "make TARGET [BOARD=stm32h743|mps2-an500|posix|FILE.toml] [MODEL=FILE.onnx]"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+# --- What a person does with a board ------------------------------------------------------------------------------
+
+demo: setup-demo ## Turn a photo into anime on two virtual boards, bit-exact (into build/demo)
+	@$(MAKE) --no-print-directory build BOARD=stm32h743
+	@$(MAKE) --no-print-directory build BOARD=mps2-an500
+	@$(TINYANIME) demo --board stm32h743
+	@$(TINYANIME) demo --board mps2-an500
+
+build: setup-demo ## Compile MODEL into firmware for BOARD
+	@$(MAKE) --no-print-directory firmware
+
+flash: setup-flash build ## Build and write the firmware to the real BOARD
+	@$(TINYANIME) flash --board $(BOARD)
+
+emulate: build ## Start the virtual BOARD and print its port
+	@$(TINYANIME) emulate --board $(BOARD)
+
+verify: build ## Compare BOARD (real with PORT=..., else virtual) with the reference, layer by layer
+	@$(TINYANIME) verify --board $(BOARD) $(if $(PORT),--port $(PORT))
+
+size: build ## Show flash and every memory bank of BOARD, used and free
+	@$(TINYANIME) size --board $(BOARD)
+
+bench: build ## Count instructions and bytes per layer on the emulated BOARD
+	@$(TINYANIME) bench --board $(BOARD)
+
+boards: setup-demo ## List the boards
+	@$(TINYANIME) boards
+
+doctor: setup-demo ## Show what is installed, what is missing and what to do
+	@$(TINYANIME) doctor
+
+clean: ## Remove what was built for BOARD
+	rm -rf $(PROJECT)
+
+distclean: ## Remove everything that was built or installed into this folder
+	rm -rf build $(VENV)
+
+# --- Checks --------------------------------------------------------------------------------------------------------
+
+test: setup-test ## Run the tests (less than 15 minutes)
+	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) -m "not slow"
+
+test-slow: setup-test ## Run the longer sweeps too
+	@$(BIN)/pytest -q -n $(PYTEST_WORKERS)
+
+hil: setup-test build ## Run the hardware tests on BOARD (real with PORT=..., else virtual)
+	@$(BIN)/pytest -q tests/hil --board $(BOARD) $(if $(PORT),--port $(PORT))
+
+C_SOURCES = $(shell find firmware tests -name '*.c' -o -name '*.h')
+CPPCHECK_FLAGS := --quiet --error-exitcode=1 --std=c11 --enable=warning,style,performance,portability \
+	--inline-suppr --suppressions-list=.make/cppcheck-suppressions -j $(JOBS)
+CPPCHECK_INCLUDES := -Ifirmware/include $(addprefix -I,$(wildcard firmware/startup/*))
+
+lint: setup-test ## Check Python and C sources
+	@echo "ruff" && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@echo "mypy" && $(BIN)/mypy --no-error-summary
+	@echo "clang-format" && clang-format --dry-run -Werror $(C_SOURCES)
+	@echo "cppcheck" && cppcheck $(CPPCHECK_FLAGS) $(CPPCHECK_INCLUDES) firmware
+
+format: setup-test ## Lay out Python and C sources
+	@$(BIN)/ruff check --quiet --fix . || true
+	@$(BIN)/ruff format --quiet .
+	@clang-format -i $(C_SOURCES)
+
+train: setup-train ## Distil the generator anew from the teacher (up to 60 minutes)
+	@$(TINYANIME) compress distill
+
+# --- Firmware: real dependencies, so that a second build is quick ---------------------------------------------------
+
+COMPILER_SOURCES := $(shell find codegen templates firmware boards -type f -not -path '*/__pycache__/*' \
+	-not -path 'codegen/compress/*' -not -path 'codegen/models/*')
+
+.PHONY: firmware
+firmware: $(PROJECT)/Makefile
+	@$(MAKE) --no-print-directory -C $(PROJECT) -j $(JOBS)
+
+# Another model into the same folder is a new compilation, however old its file is.
+LAST_MODEL := build/.model-$(BOARD_NAME)
+ifneq ($(MODEL),$(file <$(LAST_MODEL)))
+.PHONY: $(PROJECT)/Makefile
+endif
+
+$(PROJECT)/Makefile: $(MODEL) $(COMPILER_SOURCES) pyproject.toml
+	@$(TINYANIME) compile $(MODEL) --board $(BOARD) -o $(PROJECT)
+	@touch $@
+	@echo '$(MODEL)' >$(LAST_MODEL)
+
+# A model that does not exist is the compiler's to report.
+$(MODEL):
+
+# --- Set-up: quick and silent once everything is there --------------------------------------------------------------
+
+setup: setup-test ## Install everything that any target but train needs
+
+setup-demo: $(VENV)/.installed-demo
+	@.make/system-packages firmware
+
+setup-flash: $(VENV)/.installed-flash
+	@.make/system-packages firmware
+
+setup-test: $(VENV)/.installed-test
+	@.make/system-packages test
+
+setup-train: $(VENV)/.installed-train
+	@.make/system-packages base
+
+$(VENV)/.installed-demo: EXTRAS := emulate kernels
+$(VENV)/.installed-flash: EXTRAS := emulate flash kernels
+$(VENV)/.installed-test: EXTRAS := emulate flash kernels lint packs test
+$(VENV)/.installed-train: EXTRAS := emulate kernels train
+# The sets of packages that lie within this one are there with it.
+$(VENV)/.installed-flash: COVERED := $(VENV)/.installed-demo
+$(VENV)/.installed-test: COVERED := $(VENV)/.installed-demo $(VENV)/.installed-flash
+$(VENV)/.installed-train: COVERED := $(VENV)/.installed-demo
+$(VENV)/.installed-%: pyproject.toml .make/python-packages
+	@.make/system-packages base
+	@.make/python-packages $(VENV) $(EXTRAS)
+	@touch $(COVERED) $@

@@ -1,0 +1,88 @@
+"""Checks what the memory regions of a board must be together."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from tinyanime.boards.schema import Board, MemoryKind, MemoryRegion, MemoryUse
+from tinyanime.codegen.errors import BoardError
+
+ADDRESS_SPACE_BYTES = 1 << 32
+STACK_ALIGNMENT = 8
+"""Alignment of the stack pointer at public interfaces: AAPCS32 section 6.2.1.2."""
+
+_REQUIRED_USES = (MemoryUse.CODE, MemoryUse.DATA, MemoryUse.STACK, MemoryUse.ACTIVATIONS)
+_WRITTEN_USES = (MemoryUse.FAST_CODE, MemoryUse.DATA, MemoryUse.STACK, MemoryUse.ACTIVATIONS)
+
+
+def check_layout(board: Board) -> None:
+    """Raises BoardError where regions clash, a use has no region, or the stack does not fit its region."""
+    _check_names(board)
+    _check_ranges(board)
+    _check_uses(board)
+    _check_stack(board)
+
+
+def _check_names(board: Board) -> None:
+    for first, second in combinations(board.memory, 2):
+        if first.name == second.name:
+            raise BoardError(
+                f"{board.source}: two memory regions are called '{first.name}'.",
+                hint="Give each region a name of its own.",
+            )
+
+
+def _check_ranges(board: Board) -> None:
+    for region in board.memory:
+        if region.end > ADDRESS_SPACE_BYTES:
+            raise BoardError(
+                f"{board.source}: memory region {_described(region)} ends behind the 32-bit address space.",
+                hint="Correct its base or size_bytes.",
+            )
+    for first, second in combinations(board.memory, 2):
+        if first.base < second.end and second.base < first.end:
+            raise BoardError(
+                f"{board.source}: memory regions {_described(first)} and {_described(second)} overlap.",
+                hint="Correct base or size_bytes of one of them.",
+            )
+
+
+def _check_uses(board: Board) -> None:
+    for region in board.memory:
+        for use in region.uses:
+            if region.kind is MemoryKind.FLASH and use in _WRITTEN_USES:
+                raise BoardError(
+                    f"{board.source}: memory region '{region.name}' is flash and cannot serve '{use.value}'.",
+                    hint="Move that use to a region of kind ram.",
+                )
+    for use in _REQUIRED_USES:
+        if not board.regions(use):
+            raise BoardError(
+                f"{board.source}: no memory region has the use '{use.value}'.",
+                hint=f'Add "{use.value}" to the uses of one region.',
+            )
+
+
+def _check_stack(board: Board) -> None:
+    holders = board.regions(MemoryUse.STACK)
+    if len(holders) > 1:
+        names = " and ".join(f"'{region.name}'" for region in holders)
+        raise BoardError(
+            f"{board.source}: memory regions {names} both have the use 'stack'.",
+            hint="Leave it to one of them.",
+        )
+    if board.stack_bytes % STACK_ALIGNMENT != 0:
+        raise BoardError(
+            f"{board.source}: key 'stack_bytes' is {board.stack_bytes}, not a multiple of {STACK_ALIGNMENT}.",
+            hint="Round it up.",
+        )
+    if board.stack_bytes > holders[0].size_bytes:
+        raise BoardError(
+            f"{board.source}: the stack of {board.stack_bytes} bytes is larger than its region"
+            f" '{holders[0].name}' of {holders[0].size_bytes} bytes.",
+            hint="Lower stack_bytes or give the use 'stack' to a larger region.",
+        )
+
+
+def _described(region: MemoryRegion) -> str:
+    return f"'{region.name}' (0x{region.base:08x}-0x{region.end - 1:08x})"

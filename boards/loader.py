@@ -1,0 +1,142 @@
+"""Reads board descriptions (TOML) into the typed `Board`, with every mistake named."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from tinyanime.boards.fields import Fields
+from tinyanime.boards.layout_check import check_layout
+from tinyanime.boards.schema import (
+    Board,
+    Emulator,
+    EmulatorKind,
+    FlashTool,
+    FlashToolKind,
+    MemoryKind,
+    MemoryRegion,
+    MemoryUse,
+    Toolchain,
+    Uart,
+)
+from tinyanime.codegen.errors import BoardError
+
+SHIPPED_BOARDS = Path(__file__).resolve().parent
+"""The folder of the boards that come with tinyanime."""
+
+
+def load_board(name_or_path: str) -> Board:
+    """The board of that name, or the one that a TOML file describes.
+
+    What ends in ".toml" or contains a path separator is a path, all else the name of a shipped board.
+    Raises BoardError (file, key, what is wrong, what to do) for anything unknown, missing or contradictory.
+    """
+    if name_or_path.endswith(".toml") or "/" in name_or_path or "\\" in name_or_path:
+        return _load_file(Path(name_or_path))
+    path = SHIPPED_BOARDS / f"{name_or_path}.toml"
+    if not path.is_file():
+        raise BoardError(f"There is no board called '{name_or_path}'.", hint=_known_boards_hint())
+    return _load_file(path)
+
+
+def list_boards() -> tuple[Board, ...]:
+    """The shipped boards in the order of their names. Raises BoardError like `load_board`."""
+    return tuple(_load_file(SHIPPED_BOARDS / f"{name}.toml") for name in _shipped_names())
+
+
+def _shipped_names() -> list[str]:
+    return sorted(path.stem for path in SHIPPED_BOARDS.glob("*.toml"))
+
+
+def _known_boards_hint() -> str:
+    return f"Use one of {', '.join(_shipped_names())}, or give the path of a board file (.toml)."
+
+
+def _load_file(path: Path) -> Board:
+    board = _board(Fields.of_document(path, _parse(path), Board, computed=("source",)))
+    check_layout(board)
+    return board
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BoardError(f"The board file '{path}' does not exist.", hint=_known_boards_hint()) from None
+    except UnicodeDecodeError:
+        raise BoardError(
+            f"{path} is not a text file in UTF-8.", hint="Give a board description in TOML."
+        ) from None
+    except OSError as error:
+        raise BoardError(
+            f"The board file '{path}' cannot be read: {error.strerror or error}.", hint=_known_boards_hint()
+        ) from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BoardError(
+            f"{path} is not valid TOML: {error}.",
+            hint="Correct that line; boards/stm32h743.toml shows the form.",
+        ) from None
+
+
+def _board(fields: Fields) -> Board:
+    return Board(
+        name=fields.matching("name", r"[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, '.', '_', '-'"),
+        title=fields.text("title"),
+        core=fields.text("core"),
+        family=fields.matching("family", r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, '_', '-'"),
+        clock_hz=fields.integer("clock_hz", minimum=1),
+        stack_bytes=fields.integer("stack_bytes", minimum=1),
+        memory=tuple(_region(region) for region in fields.tables("memory", MemoryRegion)),
+        uart=_uart(fields.table("uart", Uart)),
+        toolchain=_toolchain(fields.table("toolchain", Toolchain)),
+        emulator=_emulator(fields.table("emulator", Emulator)),
+        flash_tool=_flash_tool(fields.table("flash_tool", FlashTool)),
+        source=fields.source,
+    )
+
+
+def _region(fields: Fields) -> MemoryRegion:
+    return MemoryRegion(
+        name=fields.matching("name", r"[a-z][a-z0-9_]*", "lower-case letters, digits, '_'"),
+        kind=fields.choice("kind", MemoryKind),
+        base=fields.integer("base", minimum=0),
+        size_bytes=fields.integer("size_bytes", minimum=1),
+        uses=fields.choices("uses", MemoryUse),
+        access_cost=fields.integer("access_cost", minimum=1, default=1),
+        cacheable=fields.flag("cacheable", default=False),
+        dma=fields.flag("dma", default=False),
+    )
+
+
+def _uart(fields: Fields) -> Uart:
+    return Uart(
+        name=fields.text("name"),
+        baud=fields.integer("baud", minimum=0),
+        pins=fields.text("pins"),
+        usb_ids=fields.all_matching("usb_ids", r"[0-9a-f]{4}:[0-9a-f]{4}", '"vid:pid" in lower-case hex'),
+    )
+
+
+def _toolchain(fields: Fields) -> Toolchain:
+    return Toolchain(
+        prefix=fields.text("prefix", allow_empty=True),
+        cpu_flags=fields.all_matching("cpu_flags", r"-\S+", "compiler options such as -mthumb"),
+        optimize=fields.matching("optimize", r"-O\S+", "a compiler option such as -O3"),
+    )
+
+
+def _emulator(fields: Fields) -> Emulator:
+    return Emulator(
+        kind=fields.choice("kind", EmulatorKind), machine=fields.text("machine", allow_empty=True)
+    )
+
+
+def _flash_tool(fields: Fields) -> FlashTool:
+    return FlashTool(
+        kind=fields.choice("kind", FlashToolKind),
+        target=fields.text("target", allow_empty=True),
+        pack=fields.text("pack", allow_empty=True),
+    )

@@ -1,0 +1,130 @@
+"""Reads an ONNX file and refuses what no later stage could make sense of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto
+
+from tinyanime.codegen.errors import InputError, ModelError
+from tinyanime.codegen.frontend.operators import OPERATORS
+
+OLDEST_OPSET = 11
+NEWEST_OPSET = 25
+"""The newest opset whose definitions of the supported operators were read against this frontend."""
+
+EXPORT_HINT = "Export the model again and copy the whole file."
+QUANTIZE_HINT = "Quantize it to int8 with QuantizeLinear/DequantizeLinear pairs (QDQ), e.g. `make train` does so."
+
+
+def read_model(path: Path) -> onnx.ModelProto:
+    """The model with its external data loaded.
+
+    Raises InputError where the file cannot be read, ModelError where it is not a model that can be imported:
+    damaged, external data missing, opset out of range, unsupported operator, not quantized.
+    """
+    model = _parse(path)
+    _check_opset(model, path)
+    _check_operators(model)
+    _check_quantized(model, path)
+    _load_external_data(model, path)
+    _check_structure(model, path)
+    return model
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"Model {path} does not exist.", hint="Check the path.") from error
+    except OSError as error:
+        raise InputError(
+            f"Model {path} cannot be read: {error.strerror or error}.", hint="Give the path of an ONNX file."
+        ) from error
+    if not data:
+        raise ModelError(f"{path} is empty.", hint=EXPORT_HINT)
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(data)
+    except (DecodeError, ValueError) as error:
+        raise ModelError(f"{path} is not an ONNX model, or it is truncated or damaged.", hint=EXPORT_HINT) from error
+    if not model.HasField("graph") or not model.opset_import or not model.graph.node:
+        raise ModelError(f"{path} is not an ONNX model: it holds no graph.", hint=EXPORT_HINT)
+    return model
+
+
+def default_opset(model: onnx.ModelProto) -> int:
+    """Version of ONNX's own operators, 0 where the model uses none."""
+    return max((int(item.version) for item in model.opset_import if item.domain in ("", "ai.onnx")), default=0)
+
+
+def _check_opset(model: onnx.ModelProto, path: Path) -> None:
+    opset = default_opset(model)
+    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        raise ModelError(
+            f"{path} has ONNX opset {opset}, versions {OLDEST_OPSET} to {NEWEST_OPSET} are supported.",
+            hint="Export it with opset 17, or convert it with onnx.version_converter.",
+        )
+
+
+def _check_operators(model: onnx.ModelProto) -> None:
+    for node in model.graph.node:
+        foreign = node.domain not in ("", "ai.onnx")
+        if not foreign and node.op_type in OPERATORS:
+            continue
+        name = node.name or next(iter(node.output), "")
+        operator = f"{node.domain}.{node.op_type}" if foreign else node.op_type
+        qoperator = node.op_type.startswith("QLinear") or node.op_type.endswith("Integer")
+        hint = f"Supported are: {', '.join(sorted(OPERATORS))}."
+        if qoperator:
+            hint = "Export it in QDQ form (QuantizeLinear/DequantizeLinear pairs), not as quantized operators. " + hint
+        raise ModelError(f"Node '{name}' uses operator {operator}, which is not supported.", hint=hint)
+
+
+def _check_quantized(model: onnx.ModelProto, path: Path) -> None:
+    if not any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in model.graph.node):
+        raise ModelError(f"{path} is a float model: it has no QuantizeLinear node.", hint=QUANTIZE_HINT)
+
+
+def _stored_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    yield from model.graph.initializer
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+
+
+def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
+    external = [tensor for tensor in _stored_tensors(model) if tensor.data_location == TensorProto.EXTERNAL]
+    if not external:
+        return
+    for tensor in external:
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        if not location or not (path.parent / location).is_file():
+            raise ModelError(
+                f"{path} keeps tensor '{tensor.name}' in the file '{location}', which is not beside it.",
+                hint="Copy that file into the model's folder, or export the model as one file.",
+            )
+    try:
+        onnx.external_data_helper.load_external_data_for_model(model, os.fspath(path.parent))
+    except Exception as error:  # onnx raises its own C++ validation errors here, which share no base class
+        raise ModelError(
+            f"The external data of {path} cannot be loaded: {_first_line(error)}.",
+            hint="Export the model as one file.",
+        ) from error
+
+
+def _check_structure(model: onnx.ModelProto, path: Path) -> None:
+    try:
+        onnx.checker.check_model(model)
+    except Exception as error:  # onnx.checker.ValidationError, and others for damaged tensors
+        raise ModelError(f"{path} is not a valid ONNX model: {_first_line(error)}.", hint=EXPORT_HINT) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,39 @@
+/* Parts of the session shared by the files of firmware/link; not for others. */
+#ifndef TINYANIME_LINK_SESSION_H
+#define TINYANIME_LINK_SESSION_H
+
+#include "tinyanime/link.h"
+
+/* Every handler answers exactly once, by a reply or by an error. */
+typedef void (*ta_link_handler)(ta_link *link, const ta_frame *request);
+
+/* Starts the reply to `request`; finish with ta_link_send. */
+ta_frame_writer *ta_link_reply(ta_link *link, const ta_frame *request);
+/* Starts an event; finish with ta_link_send. */
+ta_frame_writer *ta_link_event(ta_link *link, ta_link_type type);
+void ta_link_send(ta_link *link);
+/* Answers `request` with ERROR. */
+void ta_link_refuse(ta_link *link, const ta_frame *request, ta_link_error error, uint32_t detail);
+
+void ta_link_on_hello(ta_link *link, const ta_frame *request);
+void ta_link_on_reset(ta_link *link, const ta_frame *request);
+
+/* transfer.c */
+void ta_link_on_begin(ta_link *link, const ta_frame *request);
+void ta_link_on_data(ta_link *link, const ta_frame *request);
+void ta_link_on_end(ta_link *link, const ta_frame *request);
+
+/* run.c */
+void ta_link_on_run(ta_link *link, const ta_frame *request);
+void ta_link_on_status(ta_link *link, const ta_frame *request);
+void ta_link_on_step(ta_link *link, const ta_frame *request);
+
+/* result.c */
+void ta_link_on_read_step(ta_link *link, const ta_frame *request);
+void ta_link_on_read_output(ta_link *link, const ta_frame *request);
+void ta_link_on_cycles(ta_link *link, const ta_frame *request);
+
+/* Whether run `run` is the one this session knows (goes on or ended last). */
+bool ta_link_knows_run(const ta_link *link, uint32_t run);
+
+#endif

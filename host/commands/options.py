@@ -1,0 +1,66 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyanime.host.console import Console
+
+Command = Callable[..., None]
+
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def output_options(command: Command) -> Command:
+    """Add --json and --quiet; the command receives them as `console`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout and nothing else there.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on stderr.")
+    @functools.wraps(command)
+    def with_console(*, as_json: bool, quiet: bool, **values: Any) -> None:
+        command(console=Console(as_json=as_json, quiet=quiet), **values)
+
+    return with_console
+
+
+def quiet_option(command: Command) -> Command:
+    """Add --quiet for a command that has no JSON form; it receives `console`."""
+
+    @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks on stderr.")
+    @functools.wraps(command)
+    def with_console(*, quiet: bool, **values: Any) -> None:
+        command(console=Console(quiet=quiet), **values)
+
+    return with_console
+
+
+def board_option(*, required: bool = True) -> Callable[[Command], Command]:
+    """Add --board; the command receives the name or path as `board`."""
+    return click.option(
+        "-b", "--board", required=required, metavar="BOARD", help="Name of a board (tinyanime boards) or a TOML file."
+    )
+
+
+def port_option(command: Command) -> Command:
+    """Add --port."""
+    return click.option(
+        "-p", "--port", metavar="PORT", help="Serial device, pty or socket://host:port; found by itself if left out."
+    )(command)
+
+
+def project_option(command: Command) -> Command:
+    """Add --project."""
+    return click.option(
+        "--project", type=DIRECTORY, help="Project folder that `compile` wrote. Default: build/BOARD."
+    )(command)
+
+
+def examples(*lines: str) -> str:
+    """An epilog with example command lines."""
+    return "\b\nExamples\n" + "\n".join(f"  {line}" for line in lines)

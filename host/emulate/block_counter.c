@@ -1,0 +1,78 @@
+/* Counts executed Thumb instructions from a unicorn block hook.
+ *
+ * unicorn calls ta_count_block at the start of each translated block, which runs to its end unless it faults. The
+ * number of instructions in a block is found once by decoding the lengths of its instructions and kept in a table.
+ * Code that changes under an address is re-decoded after ta_forget_code. Built by host/emulate/block_counter.py. */
+#include <stdint.h>
+#include <string.h>
+
+#define TABLE_ENTRIES 65536u /* A power of two. */
+#define CHUNK_BYTES 512u
+
+typedef int (*memory_read)(void *uc, uint64_t address, void *bytes, uint64_t size);
+typedef int (*emulation_stop)(void *uc);
+
+typedef struct {
+    uint32_t address;
+    uint32_t size; /* 0: free */
+    uint32_t instructions;
+} block_entry;
+
+/* Shared with Python: the fields in this order (block_counter.py). */
+typedef struct {
+    uint64_t instructions; /* Executed, the whole current block included. */
+    uint64_t deadline;     /* The emulation stops at the first block that begins at or behind it. */
+    uint64_t block_end;    /* Address behind the current block. */
+    uint32_t deadline_met;
+    uint32_t reserved;
+    memory_read read;
+    emulation_stop stop;
+    block_entry table[TABLE_ENTRIES];
+} block_counter;
+
+uint64_t ta_block_counter_bytes(void) {
+    return sizeof(block_counter);
+}
+
+/* Instructions in [begin, end). A first half-word of 0b11101, 0b11110 or 0b11111 begins a 32-bit instruction:
+ * DDI 0403E A5.1. */
+uint32_t ta_count_between(const block_counter *counter, void *uc, uint64_t begin, uint64_t end) {
+    uint8_t bytes[CHUNK_BYTES];
+    uint32_t instructions = 0;
+    uint64_t address = begin;
+    while (address < end) {
+        const uint64_t chunk = end - address < CHUNK_BYTES ? end - address : CHUNK_BYTES;
+        if (chunk < 2 || counter->read(uc, address, bytes, chunk) != 0) {
+            break;
+        }
+        uint64_t offset = 0;
+        while (offset + 1 < chunk) {
+            offset += (bytes[offset + 1] >> 3) >= 0x1D ? 4 : 2;
+            instructions++;
+        }
+        address += offset;
+    }
+    return instructions;
+}
+
+void ta_forget_code(block_counter *counter) {
+    memset(counter->table, 0, sizeof counter->table);
+}
+
+/* UC_HOOK_BLOCK callback. */
+void ta_count_block(void *uc, uint64_t address, uint32_t size, void *user) {
+    block_counter *counter = user;
+    if (counter->instructions >= counter->deadline) {
+        counter->deadline_met = 1;
+        counter->stop(uc);
+        return;
+    }
+    block_entry *entry = &counter->table[(uint32_t)(address >> 1) % TABLE_ENTRIES];
+    if (entry->address != (uint32_t)address || entry->size != size) {
+        entry->address = (uint32_t)address;
+        entry->size = size;
+        entry->instructions = ta_count_between(counter, uc, address, address + size);
+    }
+    counter->instructions += entry->instructions;
+    counter->block_end = address + size;
+}

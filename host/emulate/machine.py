@@ -1,0 +1,48 @@
+"""What every kind of virtual board has in common: how it is served, how it fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from tinyanime.boards.schema import Board, EmulatorKind
+from tinyanime.codegen.errors import ToolError
+
+
+class EmulationError(ToolError):
+    """The firmware did something that the virtual board does not model or that the chip forbids."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """`tcp_port` None asks for a pty, 0 for any free loopback port.
+
+    `stop` is set when the board shall be switched off: `serve` returns within about a second.
+    `announce` is called once, with a port name that pyserial's `serial_for_url` opens, when the board can be reached.
+    """
+
+    tcp_port: int | None
+    stop: threading.Event
+    announce: Callable[[str], None]
+
+
+class Serve(Protocol):
+    """Runs the image on the virtual board until `options.stop` is set; raises UserError."""
+
+    def __call__(self, board: Board, image: Path, options: ServeOptions) -> None: ...
+
+
+_MODULES = {
+    EmulatorKind.UNICORN: "tinyanime.host.emulate.unicorn_board",
+    EmulatorKind.QEMU: "tinyanime.host.emulate.qemu",
+    EmulatorKind.PROCESS: "tinyanime.host.emulate.process",
+}
+
+
+def serve_function(board: Board) -> Serve:
+    """The `serve` of the board's emulator kind."""
+    return cast(Serve, import_module(_MODULES[board.emulator.kind]).serve)

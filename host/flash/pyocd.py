@@ -1,0 +1,182 @@
+"""Flashing through pyOCD, run as a program of its own: probe, target support, programming, comparison."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from tinyanime.boards.schema import FlashTool
+from tinyanime.codegen.errors import InputError, ToolError
+from tinyanime.host.console import ProgressReport
+
+PYOCD: tuple[str, ...] = (sys.executable, "-m", "pyocd")
+"""The command line of pyOCD."""
+
+_QUERY_TIMEOUT_S = 60
+_FLASH_TIMEOUT_S = 300
+_PERCENT = re.compile(r"(\d+)%")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A connected debug probe; `description` is for people."""
+
+    unique_id: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Bytes that belong at `address` of the flash."""
+
+    address: int
+    data: bytes
+
+
+def list_probes() -> tuple[Probe, ...]:
+    """The connected debug probes; ToolError where pyOCD is not installed or fails."""
+    answer = _query("json", "--probes")
+    return tuple(
+        Probe(str(board.get("unique_id", "")), str(board.get("info") or board.get("unique_id", "probe")))
+        for board in answer.get("boards", [])
+    )
+
+
+def flash_image(image: Path, tool: FlashTool, *, probe: str | None, progress: ProgressReport) -> int:
+    """Write `image` (ELF) and compare the flash with it; the number of bytes compared.
+
+    Raises InputError where the image is missing, ToolError where no probe is connected, several are and none is
+    named, pyOCD lacks the target, or programming or the comparison fails.
+    """
+    segments = flash_segments(image)
+    chosen = _choose_probe(list_probes(), probe)
+    _check_target(tool)
+    target = ("--no-wait", "--uid", chosen.unique_id, "--target", tool.target)
+    _run_with_progress(("load", *target, "--format", "elf", str(image)), "programming", progress)
+    progress("comparing", 0, 0)
+    _compare(segments, target)
+    return sum(len(segment.data) for segment in segments)
+
+
+def flash_segments(image: Path) -> tuple[Segment, ...]:
+    """What `image` puts into the flash, by load address."""
+    try:
+        with image.open("rb") as file:
+            loads = [s for s in ELFFile(file).iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
+            return tuple(Segment(int(s["p_paddr"]), bytes(s.data())) for s in loads)
+    except OSError as error:
+        raise InputError(
+            f"The firmware image {image} cannot be read: {error.strerror or error}.",
+            hint="Build it first: make build BOARD=<board>.",
+        ) from error
+
+
+def _choose_probe(probes: Sequence[Probe], wanted: str | None) -> Probe:
+    matching = [probe for probe in probes if wanted is None or wanted in probe.unique_id]
+    if len(matching) == 1:
+        return matching[0]
+    if not probes:
+        raise ToolError(
+            "No debug probe is connected.",
+            hint="Plug the board's debug USB port (ST-LINK) into this computer and try again.",
+        )
+    names = ", ".join(f"{probe.unique_id} ({probe.description})" for probe in probes)
+    if not matching:
+        raise ToolError(f"No debug probe has the id {wanted}.", hint=f"Connected: {names}.")
+    raise ToolError(f"{len(matching)} debug probes are connected.", hint=f"Choose one with --probe ID: {names}.")
+
+
+def _check_target(tool: FlashTool) -> None:
+    """pyOCD knows a target by itself or through an installed CMSIS pack."""
+    known = {str(target["name"]).lower() for target in _query("json", "--targets").get("targets", [])}
+    if tool.target.lower() not in known:
+        pack = f" (pack {tool.pack})" if tool.pack else ""
+        raise ToolError(
+            f"pyOCD does not know the target {tool.target}.",
+            hint=f"Install its CMSIS pack{pack}: {sys.executable} -m pyocd pack install {tool.target}",
+        )
+
+
+def _query(*arguments: str) -> dict[str, list[dict[str, object]]]:
+    _require_pyocd()
+    done = _run(arguments, _QUERY_TIMEOUT_S)
+    try:
+        answer = json.loads(done)
+    except ValueError as error:
+        raise ToolError("pyOCD gave an answer that is not JSON.", hint=_TRY_ITSELF) from error
+    if not isinstance(answer, dict):
+        raise ToolError("pyOCD gave an answer of another form than expected.", hint=_TRY_ITSELF)
+    return answer
+
+
+def _require_pyocd() -> None:
+    if "pyocd" in PYOCD and find_spec("pyocd") is None:
+        raise ToolError("pyOCD is not installed.", hint="pip install 'tinyanime[flash]'")
+
+
+_TRY_ITSELF = f"Try it alone: {' '.join(PYOCD)} list"
+
+
+def _run(arguments: Sequence[str], timeout_s: float) -> str:
+    """Run pyOCD to its end; its standard output, or ToolError with the last line of its complaints."""
+    try:
+        done = subprocess.run(
+            [*PYOCD, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(
+            f"pyOCD ({arguments[0]}) did not finish within {timeout_s:.0f} s.", hint="Unplug the board, plug it in, try again."
+        ) from error
+    if done.returncode:
+        raise _failure(arguments[0], done.stderr or done.stdout)
+    return done.stdout
+
+
+def _failure(what: str, complaints: str) -> ToolError:
+    lines = [line.strip() for line in complaints.splitlines() if line.strip()]
+    reason = lines[-1] if lines else "it gave no reason"
+    return ToolError(f"pyOCD ({what}) failed: {reason}", hint="Check the cable and that no debugger is attached; then try again.")
+
+
+def _run_with_progress(arguments: Sequence[str], stage: str, progress: ProgressReport) -> None:
+    """Run pyOCD, passing on the percentages of its own progress bar."""
+    progress(stage, 0, 100)
+    process = subprocess.Popen(
+        [*PYOCD, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    complaints = ""
+    with process:
+        for text in _output_of(process):
+            complaints = (complaints + text)[-4000:]
+            percentages = _PERCENT.findall(text)
+            if percentages:
+                progress(stage, int(percentages[-1]), 100)
+    if process.returncode:
+        raise _failure(arguments[0], complaints)
+    progress(stage, 100, 100)
+
+
+def _output_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    assert process.stdout is not None
+    while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
+        yield chunk.decode(errors="replace")
+
+
+def _compare(segments: Sequence[Segment], target: Sequence[str]) -> None:
+    """Read the flash back and compare it with the image, segment by segment."""
+    with tempfile.TemporaryDirectory() as folder:
+        commands: list[str] = []
+        for index, segment in enumerate(segments):
+            path = Path(folder) / f"segment{index}.bin"
+            path.write_bytes(segment.data)
+            commands += ["-c", f"compare {segment.address:#x} {path}"]
+        _run(("commander", *target, "--halt", *commands, "-c", "reset"), _FLASH_TIMEOUT_S)

@@ -1,0 +1,430 @@
+"""A device as its user sees it: upload, run, download, step by step, with recovery from resets."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from types import TracebackType
+from typing import Self, TypeVar
+
+from tinyanime.codegen.errors import FirmwareMismatchError, LinkError
+from tinyanime.host.link.codec import PROTOCOL_VERSION
+from tinyanime.host.link.device_info import DeviceInfo
+from tinyanime.host.link.exchange import Exchange
+from tinyanime.host.link.failures import (
+    DeviceRefusalError,
+    DeviceResetError,
+    NoReplyError,
+    PortLostError,
+    kernel_failed,
+)
+from tinyanime.host.link.messages import (
+    Cycles,
+    CyclesReply,
+    DoneEvent,
+    ErrorCode,
+    Hello,
+    Kind,
+    MessageError,
+    ProgressEvent,
+    ReadOutput,
+    ReadOutputReply,
+    ReadStep,
+    ReadStepReply,
+    Reset,
+    Run,
+    RunReply,
+    State,
+    Status,
+    StatusReply,
+    Step,
+    StepReply,
+)
+from tinyanime.host.link.timing import Timing
+from tinyanime.host.link.transfer import Part, Progress, Source, download, upload
+from tinyanime.host.link.transport import DEFAULT_BAUD, Transport, open_transport
+
+_HELLO_FIRST_S = 0.3
+_HELLO_ATTEMPTS = 5
+_HELLO_BYTES = 512
+_RESET_WAIT_S = 10.0
+_PAUSE_S = 0.1
+
+
+class Phase(Enum):
+    """What `infer` is doing."""
+
+    UPLOAD = "upload"
+    RUN = "run"
+    DOWNLOAD = "download"
+
+
+PhaseProgress = Callable[[Phase, int, int], None]
+"""Called with the phase and (done, total): bytes, or steps of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """`total_cycles` inside kernels (saturates at 2**32 - 1), CRC-32 of the output, steps executed."""
+
+    total_cycles: int
+    output_crc32: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one step wrote: its CRC-32 and size, and the cycles it took (saturates at 2**32 - 1)."""
+
+    index: int
+    crc32: int
+    size_bytes: int
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """Output bytes (int8, NHWC), the run that made them, and how often the device had to start over."""
+
+    output: bytes
+    result: RunResult
+    restarts: int
+
+
+def _quiet(_done: int, _total: int) -> None:
+    """Progress for nobody."""
+
+
+def _quiet_phase(_phase: Phase, _done: int, _total: int) -> None:
+    """Progress for nobody."""
+
+
+_T = TypeVar("_T")
+
+
+class Device:
+    """One device behind one transport, which it owns; a context manager that closes it."""
+
+    def __init__(self, transport: Transport, timing: Timing | None = None) -> None:
+        self._transport = transport
+        self._timing = timing or Timing()
+        self._exchange = Exchange(transport, self._timing)
+        self._info: DeviceInfo | None = None
+        self._run_id: int | None = None
+        self._result: RunResult | None = None
+        self._next_step = 0
+        self._last_step: StepResult | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def port(self) -> str:
+        """Name of the port, as messages call it."""
+        return self._transport.name
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def hello(self) -> DeviceInfo:
+        """Ask the device who it is.
+
+        Raises LinkError where the port is silent, echoes, carries another device or another protocol version.
+        """
+        try:
+            payload = self._exchange.ask(
+                Hello(), first_s=_HELLO_FIRST_S, attempts=_HELLO_ATTEMPTS, reply_bytes=_HELLO_BYTES
+            )
+        except NoReplyError as error:
+            raise self._stranger() from error
+        try:
+            self._info = DeviceInfo.unpack(payload, PROTOCOL_VERSION)
+        except MessageError as error:
+            raise self._exchange.unreadable(error) from error
+        return self._info
+
+    def upload(self, data: bytes, progress: Progress = _quiet) -> None:
+        """Send the network's input; starts over (a bounded number of times) where the device loses it.
+
+        Raises LinkError where `data` has not the input's size or the device cannot be reached.
+        """
+        info = self._known_info()
+        if len(data) != info.input.size_bytes:
+            raise LinkError(
+                f"The device at {self.port} takes {info.input.size_bytes} input bytes, not {len(data)}.",
+                hint="Use the picture size of the model on the board; `tinyanime info` shows it.",
+            )
+        self._forget_run()
+        for attempt in range(self._timing.restarts + 1):
+            try:
+                return upload(self._exchange, info, data, progress)
+            except DeviceResetError:
+                if attempt == self._timing.restarts:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def run(self, progress: Progress = _quiet) -> RunResult:
+        """Run the network on the uploaded input. Raises DeviceResetError where there is none or the run got lost."""
+        info = self._known_info()
+        self._forget_run()
+        run_id = random.getrandbits(32)
+        reply = self._ask(Run(run_id), RunReply.unpack)
+        if reply.run != run_id:
+            raise self._exchange.unreadable(MessageError("answer to another run"))
+        progress(0, info.step_count)
+        done = self._await_done(run_id, progress)
+        if done.status != 0:
+            raise kernel_failed(self.port, done.steps_done, done.status)
+        progress(info.step_count, info.step_count)
+        self._run_id = run_id
+        self._result = RunResult(done.total_cycles, done.output_crc, done.steps_done)
+        return self._result
+
+    def download_output(self, progress: Progress = _quiet) -> bytes:
+        """The network's output of the last run, checked against the CRC that came with it."""
+        info, run_id, result = self._known_info(), self._run_id, self._result
+        if run_id is None or result is None:
+            raise LinkError(f"Nothing has run on the device at {self.port} yet.", hint="Upload and run first.")
+        source = Source(
+            Kind.READ_OUTPUT,
+            lambda offset, length: ReadOutput(run_id, offset, length),
+            lambda payload: _output_part(payload, run_id),
+            info.output.size_bytes,
+            result.output_crc32,
+        )
+        return download(self._exchange, info, source, progress)
+
+    def infer(self, data: bytes, progress: PhaseProgress = _quiet_phase) -> Inference:
+        """Upload, run and download; starts over after a reset or a lost port, at most `Timing.restarts` times.
+
+        The result is right or there is a LinkError; FirmwareMismatchError where the firmware changed meanwhile.
+        """
+        manifest = self._known_info().manifest_sha256
+        for attempt in range(self._timing.restarts + 1):
+            try:
+                if attempt:
+                    self._reconnect(manifest)
+                self.upload(data, lambda done, total: progress(Phase.UPLOAD, done, total))
+                result = self.run(lambda done, total: progress(Phase.RUN, done, total))
+                output = self.download_output(lambda done, total: progress(Phase.DOWNLOAD, done, total))
+                return Inference(output, result, attempt)
+            except (DeviceResetError, PortLostError):
+                if attempt == self._timing.restarts:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def begin_steps(self) -> None:
+        """Start a step-by-step run of the uploaded input; the first `step` executes step 0."""
+        self._forget_run()
+        self._run_id = random.getrandbits(32)
+
+    def step(self) -> StepResult:
+        """Execute exactly one step. Raises LinkError where all have run or `begin_steps` was not called."""
+        info, run_id = self._known_info(), self._run_id
+        if run_id is None or self._next_step >= info.step_count:
+            raise LinkError(
+                f"There is no step left to execute on the device at {self.port}.",
+                hint="Upload the picture again and begin a new step-by-step run.",
+            )
+        reply = self._ask(Step(run_id, self._next_step), StepReply.unpack, first_s=self._timing.step_s)
+        if (reply.run, reply.step) != (run_id, self._next_step):
+            raise self._exchange.unreadable(MessageError("answer to another step"))
+        self._last_step = StepResult(reply.step, reply.crc, reply.size, reply.cycles)
+        self._next_step += 1
+        if self._next_step == info.step_count:
+            self._result = self._stepwise_result(run_id)
+        return self._last_step
+
+    def read_step(self) -> bytes:
+        """The bytes that the last executed step wrote, checked against its CRC."""
+        info, run_id, last = self._known_info(), self._run_id, self._last_step
+        if run_id is None or last is None:
+            raise LinkError(f"No step has run on the device at {self.port} yet.", hint="Execute a step first.")
+        source = Source(
+            Kind.READ_STEP,
+            lambda offset, length: ReadStep(run_id, last.index, offset, length),
+            lambda payload: _step_part(payload, run_id, last.index),
+            last.size_bytes,
+            last.crc32,
+        )
+        return download(self._exchange, info, source, _quiet)
+
+    def layer_cycles(self) -> tuple[int, ...]:
+        """Cycles per layer of the last run (all bands; each saturates at 2**32 - 1)."""
+        if self._run_id is None:
+            raise LinkError(f"Nothing has run on the device at {self.port} yet.", hint="Upload and run first.")
+        cycles: list[int] = []
+        while True:
+            first = len(cycles)
+            reply = self._ask(Cycles(self._run_id, first), CyclesReply.unpack, reply_bytes=1100)
+            if (reply.run, reply.first_layer) != (self._run_id, first) or not reply.cycles:
+                raise self._exchange.unreadable(MessageError("cycles of other layers"))
+            cycles += reply.cycles
+            if len(cycles) >= reply.layer_count:
+                return tuple(cycles)
+
+    def reset(self) -> None:
+        """Restart the device and wait until it answers again."""
+        before = self.hello()
+        self._forget_run()
+        try:
+            self._ask(Reset(before.boot_id), lambda payload: payload)
+        except DeviceRefusalError as error:
+            # The first of several requests was executed, its answer got lost.
+            if error.code != ErrorCode.WRONG_BOOT:
+                raise
+        except PortLostError:
+            self._reopen()
+        self._await_boot(before)
+
+    def _await_boot(self, before: DeviceInfo) -> None:
+        """Wait until HELLO shows that the device has started again."""
+        give_up = self._exchange.deadline(_RESET_WAIT_S)
+        while self._transport.now() < give_up:
+            try:
+                now = self.hello()
+            except PortLostError:
+                self._reopen()
+                continue
+            if now.boot_id != before.boot_id or now.uptime_ms < before.uptime_ms:
+                return
+            self._exchange.receive(self._exchange.deadline(_PAUSE_S))
+        raise LinkError(f"The device at {self.port} did not restart.", hint="Press its reset button.")
+
+    def _ask(
+        self,
+        message: Run | Status | Step | Cycles | Reset,
+        unpack: Callable[[bytes], _T],
+        *,
+        first_s: float | None = None,
+        attempts: int | None = None,
+        reply_bytes: int = 64,
+    ) -> _T:
+        payload = self._exchange.ask(message, first_s=first_s, attempts=attempts, reply_bytes=reply_bytes)
+        try:
+            return unpack(payload)
+        except MessageError as error:
+            raise self._exchange.unreadable(error) from error
+
+    def _known_info(self) -> DeviceInfo:
+        return self._info or self.hello()
+
+    def _forget_run(self) -> None:
+        self._run_id = None
+        self._result = None
+        self._next_step = 0
+        self._last_step = None
+
+    def _await_done(self, run_id: int, progress: Progress) -> DoneEvent:
+        """Follow events until DONE, asking for STATUS in silence."""
+        heard = self._transport.now()
+        steps_done = -1
+        while True:
+            event = self._exchange.wait_event(self._exchange.deadline(self._timing.poll_s))
+            try:
+                if event is None:
+                    news = self._poll(run_id)
+                elif event.type == Kind.DONE:
+                    news = DoneEvent.unpack(event.payload)
+                else:
+                    news = ProgressEvent.unpack(event.payload)
+            except MessageError as error:
+                raise self._exchange.unreadable(error) from error
+            if isinstance(news, DoneEvent) and news.run == run_id:
+                return news
+            if isinstance(news, ProgressEvent) and news.run == run_id and news.steps_done > steps_done:
+                heard, steps_done = self._transport.now(), news.steps_done
+                progress(news.steps_done, news.step_count)
+            elif self._transport.now() - heard > self._timing.silence_s:
+                raise self._exchange.no_reply()
+
+    def _poll(self, run_id: int) -> DoneEvent | ProgressEvent | None:
+        """Where the run stands, None where the device is too busy to say."""
+        try:
+            reply = self._ask(Status(run_id), StatusReply.unpack, attempts=1)
+        except NoReplyError:
+            return None
+        if reply.run == run_id and reply.state in (State.DONE, State.FAILED):
+            return DoneEvent(run_id, reply.status, reply.steps_done, reply.total_cycles, reply.output_crc)
+        return ProgressEvent(reply.run, reply.steps_done, reply.step_count)
+
+    def _stepwise_result(self, run_id: int) -> RunResult:
+        reply = self._ask(Status(run_id), StatusReply.unpack)
+        if reply.run != run_id or reply.state != State.DONE:
+            raise self._exchange.unreadable(MessageError(f"state {reply.state} after the last step"))
+        return RunResult(reply.total_cycles, reply.output_crc, reply.steps_done)
+
+    def _reopen(self) -> None:
+        """Open the port again, waiting for it to come back."""
+        give_up = self._transport.now() + self._timing.reopen_s
+        while True:
+            try:
+                self._transport.reopen()
+                self._exchange.restart()
+                return
+            except LinkError:
+                if self._transport.now() >= give_up:
+                    raise
+                self._transport.pause(_PAUSE_S)
+
+    def _reconnect(self, manifest: str) -> None:
+        """Find the device again after a reset or a lost port, and make sure it is the same build."""
+        try:
+            info = self.hello()
+        except PortLostError:
+            self._reopen()
+            info = self.hello()
+        if info.manifest_sha256 != manifest:
+            raise FirmwareMismatchError(
+                f"The device at {self.port} came back with firmware of another build.",
+                hint="Flash the firmware again and do not change it while a picture is on its way.",
+            )
+
+    def _stranger(self) -> LinkError:
+        """Why HELLO was not answered, from what came over the line instead."""
+        traffic = self._exchange.traffic
+        if traffic.echoes:
+            return LinkError(
+                f"{self.port} only echoes what is sent to it.",
+                hint="Receive and transmit pins are connected, or a terminal is at the other end: check the wiring.",
+            )
+        if traffic.frames:
+            return LinkError(
+                f"The device at {self.port} does not answer, although frames arrive from it.",
+                hint="The line is bad or the device is stuck: check cable and baud rate, press its reset button.",
+            )
+        if traffic.bytes_received:
+            return LinkError(
+                f"{self.port} belongs to another device: what it sends is not the tinyanime protocol.",
+                hint="Choose another port (`tinyanime ports`), check the baud rate, or flash the board first.",
+            )
+        return LinkError(
+            f"No answer from {self.port}: nothing was received.",
+            hint="Check cable, power and baud rate, press the board's reset button; flash it with `make flash`.",
+        )
+
+
+def _output_part(payload: bytes, run_id: int) -> Part:
+    reply = ReadOutputReply.unpack(payload)
+    if reply.run != run_id:
+        raise MessageError("output of another run")
+    return Part(reply.offset, reply.data)
+
+
+def _step_part(payload: bytes, run_id: int, index: int) -> Part:
+    reply = ReadStepReply.unpack(payload)
+    if (reply.run, reply.step) != (run_id, index):
+        raise MessageError("output of another step")
+    return Part(reply.offset, reply.data)
+
+
+def open_device(port: str, baud: int = DEFAULT_BAUD, timing: Timing | None = None) -> Device:
+    """Open `port` (see `open_transport`); LinkError where it cannot be opened. Nothing is sent yet."""
+    return Device(open_transport(port, baud), timing)

@@ -1,0 +1,36 @@
+"""The differentiable SSIM and the distillation loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity as skimage_ssim
+
+torch = pytest.importorskip("torch", reason="torch (tinyanime[train]) is not installed")
+
+from tinyanime.codegen.compress.config import LossConfig  # noqa: E402
+from tinyanime.codegen.compress.loss import distillation_loss, structural_similarity  # noqa: E402
+from tinyanime.codegen.compress.pairs import Pair  # noqa: E402
+from tinyanime.codegen.compress.training import picture_tensor  # noqa: E402
+
+
+def test_ssim_is_the_one_of_skimage(pairs: list[Pair]) -> None:
+    random = np.random.default_rng(0)
+    for pair in pairs[:3]:
+        noise = random.normal(0, 12, pair.photo.shape)
+        noisy = np.clip(pair.photo + noise, 0, 255).astype(np.uint8)
+        expected = skimage_ssim(pair.photo, noisy, channel_axis=2, data_range=255)
+        measured = structural_similarity(picture_tensor(pair.photo[None]), picture_tensor(noisy[None]))
+        assert expected < 0.95
+        assert float(measured) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_loss_is_zero_for_the_target_and_grows_with_every_kind_of_error(pairs: list[Pair]) -> None:
+    target = picture_tensor(pairs[0].photo[None]) * 0.5
+    shifted = target + 0.1
+    checkerboard = target + 0.1 * (torch.arange(target.shape[-1]) % 2 * 2 - 1)
+    config = LossConfig()
+    assert float(distillation_loss(target, target, config)) == pytest.approx(0, abs=1e-6)
+    flat_error = float(distillation_loss(shifted, target, config))
+    assert flat_error > 0.05
+    assert float(distillation_loss(checkerboard, target, config)) > 1.2 * flat_error

@@ -1,0 +1,88 @@
+"""The training loop on tiny students: schedule, resuming, learning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch (tinyanime[train]) is not installed")
+
+from tinyanime.codegen.compress.config import StudentConfig, TrainingConfig  # noqa: E402
+from tinyanime.codegen.compress.pairs import Pair  # noqa: E402
+from tinyanime.codegen.compress.training import (  # noqa: E402
+    TrainingProgress,
+    learning_rate_at,
+    train,
+)
+from tinyanime.codegen.errors import UserError  # noqa: E402
+
+TINY = TrainingConfig(
+    iterations=6,
+    batch=2,
+    crop_pixels=32,
+    whole_picture_batch=1,
+    warm_up_iterations=2,
+    checkpoint_every=4,
+    validate_every=100,
+    threads=1,
+    bfloat16=False,
+    student=StudentConfig(half=8, quarter=12, residual_blocks=1, half_convolutions=1),
+)
+
+
+@pytest.fixture
+def squares(pairs: list[Pair]) -> list[Pair]:
+    """The random pairs cut to 128x128."""
+    return [Pair(pair.name, pair.photo[:, :128], pair.cartoon[:, :128]) for pair in pairs[:2]]
+
+
+def _ignore(_: TrainingProgress) -> None:
+    """No progress bar."""
+
+
+def test_the_learning_rate_rises_then_falls_to_the_final_one() -> None:
+    config = TrainingConfig()
+    rates = [learning_rate_at(iteration, config) for iteration in range(config.iterations)]
+    peak = rates.index(max(rates))
+    assert peak in (config.warm_up_iterations - 1, config.warm_up_iterations)
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert rates[-1] == pytest.approx(config.final_learning_rate, rel=0.05)
+
+
+class PowerCut(BaseException):
+    """Ends a run between two iterations."""
+
+
+def _cut_power(_: TrainingProgress) -> None:
+    raise PowerCut
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
+    pairs: list[Pair], squares: list[Pair], tmp_path: Path
+) -> None:
+    config = replace(TINY, iterations=16, checkpoint_every=10)
+    whole = train(pairs, squares, config, tmp_path / "whole.pt", False, _ignore)
+    broken = tmp_path / "broken.pt"
+    with pytest.raises(PowerCut):
+        train(pairs, squares, config, broken, False, _cut_power)
+    resumed = train(pairs, squares, config, broken, True, _ignore)
+    for name, value in whole.student.state_dict().items():
+        torch.testing.assert_close(resumed.student.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_another_seed_is_refused(pairs: list[Pair], squares: list[Pair], tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    train(pairs, squares, TINY, checkpoint, False, _ignore)
+    with pytest.raises(UserError, match="another configuration or seed"):
+        train(pairs, squares, replace(TINY, seed=2), checkpoint, True, _ignore)
+
+
+def test_a_few_iterations_bring_the_loss_down(pairs: list[Pair], squares: list[Pair], tmp_path: Path) -> None:
+    seen: list[TrainingProgress] = []
+    config = replace(TINY, iterations=150, batch=4, learning_rate=1e-2, whole_picture_fraction=0.0)
+    train(pairs, squares, config, tmp_path / "checkpoint.pt", False, seen.append)
+    assert [state.iteration for state in seen] == list(range(10, 151, 10))
+    assert seen[-1].loss < 0.75 * seen[0].loss

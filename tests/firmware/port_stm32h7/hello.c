@@ -1,0 +1,128 @@
+/* Bring-up firmware: says hello, then answers single-letter commands, echoing everything else.
+ * Commands follow an ESC byte: c clock, s free stack, n next fault, i id, r reset, u undefined instruction, m read of unmapped memory,
+ * g read of an unmodelled register, f write to flash, l counted loop, w hang (watchdog), d write to D2 memory,
+ * t milliseconds. */
+#include <stdint.h>
+
+#include "core_registers.h"
+#include "fault.h"
+#include "stack.h"
+#include "tinyanime/port.h"
+
+#define ESC 0x1Bu
+
+static volatile uint32_t initialised = 0x12345678u; /* Proves that .data is copied. */
+static uint32_t zeroed;                    /* Proves that .bss is cleared. */
+static uint8_t d2_arena[64] __attribute__((section(".arena.d2"), aligned(32)));
+
+static void put_text(const char *text) {
+    while (*text != '\0') {
+        ta_port_uart_put((uint8_t)*text++);
+    }
+}
+
+static void put_number(const char *name, uint32_t value) {
+    put_text(name);
+    put_text("=");
+    char digits[11];
+    uint32_t position = sizeof digits - 1;
+    digits[position] = '\0';
+    do {
+        digits[--position] = (char)('0' + value % 10u);
+        value /= 10u;
+    } while (value != 0);
+    put_text(&digits[position]);
+    put_text("\n");
+}
+
+/* Runs from ITCM: 2 instructions before the loop, 2 per turn, 1 to return. */
+__attribute__((naked, noinline, section(".fast_code"))) static void counted_loop(void) {
+    __asm volatile("movw r0, #10000\n"
+                   "nop.w\n"
+                   "1: subs r0, #1\n"
+                   "bne 1b\n"
+                   "bx lr\n");
+}
+
+static void count_loop(void) {
+    const uint32_t start = ta_port_cycles();
+    counted_loop();
+    const uint32_t one = ta_port_cycles() - start;
+    const uint32_t again = ta_port_cycles();
+    counted_loop();
+    counted_loop();
+    const uint32_t two = ta_port_cycles() - again;
+    put_number("loop", two - one); /* The cost of reading the counter cancels out, but for one call (1). */
+}
+
+static void command(uint8_t letter) {
+    switch (letter) {
+    case 'c':
+        put_number("clock", ta_port_clock_hz());
+        break;
+    case 's':
+        put_number("stack", ta_port_stack_free_bytes());
+        break;
+    case 't':
+        put_number("millis", ta_port_millis());
+        break;
+    case 'l':
+        count_loop();
+        break;
+    case 'd':
+        d2_arena[5] = 77;
+        put_number("d2", ((volatile uint8_t *)d2_arena)[5]);
+        break;
+    case 'i': {
+        uint8_t id[12];
+        ta_port_unique_id(id);
+        put_number("id0", id[0]);
+        break;
+    }
+    case 'r':
+        ta_port_reset();
+        break;
+    case 'u':
+        __asm volatile("udf #0");
+        break;
+    case 'm':
+        put_number("value", TA_REG32(0x50000010u));
+        break;
+    case 'g':
+        put_number("value", TA_REG32(0x40004830u));
+        break;
+    case 'f':
+        TA_REG32(0x08000100u) = 1;
+        break;
+    case 'w':
+        for (;;) {
+            __asm volatile("");
+        }
+    default:
+        put_text("?\n");
+        break;
+    }
+}
+
+int main(void) {
+    ta_port_init();
+    put_text("HELLO over UART\n");
+    put_number("data", initialised == 0x12345678u && zeroed == 0);
+    const ta_fault_record *fault = ta_fault_last();
+    put_number("fault", fault == 0 ? 0 : fault->exception);
+    uint8_t previous = 0;
+    for (;;) {
+        ta_port_watchdog_feed();
+        uint8_t byte;
+        if (!ta_port_uart_get(&byte)) {
+            continue;
+        }
+        if (previous == ESC) {
+            command(byte);
+            byte = 0;
+        } else if (byte != ESC) {
+            ta_port_uart_put(byte);
+        }
+        previous = byte;
+    }
+}

@@ -1,0 +1,51 @@
+"""Builds the firmware's link for the PC: a program that speaks over stdio, a library driven call by call."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+REPOSITORY = Path(__file__).parents[2]
+FIRMWARE = REPOSITORY / "firmware"
+TEST_RUNTIME = REPOSITORY / "tests" / "firmware" / "runtime"
+
+LINK_SOURCES = tuple(sorted((FIRMWARE / "link").glob("*.c")))
+EXECUTOR = FIRMWARE / "runtime" / "executor.c"
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow")
+FLAGS = ("-std=c11", "-g", *WARNINGS, f"-I{FIRMWARE / 'include'}", f"-I{TEST_RUNTIME}")
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+
+def compile_program(output: Path, sources: tuple[Path, ...], *flags: str, compiler: str = "gcc") -> Path:
+    """Compile and link `sources`; fails the test with the compiler's messages."""
+    command = [compiler, *FLAGS, *flags, "-o", str(output), *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+@cache
+def _build_directory() -> Path:
+    return Path(mkdtemp(prefix="tinyanime-link-"))
+
+
+@cache
+def stdio_firmware() -> Path:
+    """The firmware with the test network as a program: UART on stdin and stdout, with sanitizers."""
+    sources = (
+        *LINK_SOURCES,
+        EXECUTOR,
+        FIRMWARE / "runtime" / "main.c",
+        TEST_RUNTIME / "test_network.c",
+        TEST_RUNTIME / "stdio_port.c",
+    )
+    return compile_program(_build_directory() / "firmware", sources, "-O1", *SANITIZERS)
+
+
+@cache
+def simulation_library() -> Path:
+    """The link with the test network as a shared library (`link_simulation.c`)."""
+    sources = (*LINK_SOURCES, EXECUTOR, TEST_RUNTIME / "test_network.c", TEST_RUNTIME / "link_simulation.c")
+    return compile_program(_build_directory() / "simulation.so", sources, "-O2", "-shared", "-fPIC")
