@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -90,7 +90,7 @@ Examples
 class LazyGroup(click.Group):
     """A group that imports a command only when it is run."""
 
-    _entries = {entry.name: entry for section in SECTIONS for entry in section.entries}
+    _entries: ClassVar = {entry.name: entry for section in SECTIONS for entry in section.entries}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._entries)
@@ -144,7 +144,9 @@ def _as_user_error(error: Exception) -> Exception:
     if not isinstance(error, OSError) or error.errno not in _DISK_ERRORS:
         return error
     where = f" {error.filename}" if error.filename else " an output file"
-    return OutputError(f"Writing{where} failed: {_DISK_ERRORS[error.errno]}.", hint="Free some space or choose another place.")
+    return OutputError(
+        f"Writing{where} failed: {_DISK_ERRORS[error.errno]}.", hint="Free some space or choose another place."
+    )
 
 
 _DISK_ERRORS = {

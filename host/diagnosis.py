@@ -50,7 +50,18 @@ class _Program:
 _PACKAGES = (
     *(
         _Package(name, "always needed", "", True)
-        for name in ("click", "cobs", "jinja2", "numpy", "onnx", "pillow", "platformdirs", "pyelftools", "pyserial", "rich")
+        for name in (
+            "click",
+            "cobs",
+            "jinja2",
+            "numpy",
+            "onnx",
+            "pillow",
+            "platformdirs",
+            "pyelftools",
+            "pyserial",
+            "rich",
+        )
     ),
     _Package("unicorn", "virtual stm32h743", "emulate", True),
     _Package("bakenn", "CMSIS-NN sources", "kernels", False),
@@ -105,9 +116,7 @@ def _program(program: _Program) -> Finding:
 
 def _first_line(path: str) -> str:
     try:
-        done = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=_TOOL_TIMEOUT_S, check=False
-        )
+        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=_TOOL_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.partition("\n")[0].strip()
@@ -120,7 +129,7 @@ def _cmsis_nn() -> Finding:
         library = find_cmsis_nn(None)
     except UserError as error:
         return Finding("CMSIS-NN", False, error.message, True, error.hint)
-    return Finding("CMSIS-NN", True, library.description, True)
+    return Finding("CMSIS-NN", True, f"{library.name}, {library.origin.value}", True)
 
 
 def _probes() -> Finding:
@@ -131,7 +140,9 @@ def _probes() -> Finding:
     except UserError as error:
         return Finding("debug probes", False, error.message, False, error.hint)
     if not probes:
-        return Finding("debug probes", False, "none connected", False, "Plug the board's debug USB port in to flash it.")
+        return Finding(
+            "debug probes", False, "none connected", False, "Plug the board's debug USB port in to flash it."
+        )
     return Finding("debug probes", True, ", ".join(probe.description for probe in probes), False)
 
 
@@ -156,5 +167,3 @@ def _serial_group() -> Finding:
         return Finding(name, True, "none plugged in; this system has no group dialout", False)
     remedy = "" if member else "sudo usermod -aG dialout $USER, then log out and in again."
     return Finding(name, member, f"none plugged in; {'' if member else 'not '}in group dialout", False, remedy)
-
-

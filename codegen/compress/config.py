@@ -85,8 +85,8 @@ class FinishingConfig:
     critic_learning_rate: float = 6e-4
     critic_warm_up_iterations: int = 200  # the student stands still while the critic learns
     critic_width: int = 32
-    adversarial: float = 0.015
-    features: float = 0.15
+    adversarial: float = 0.03
+    features: float = 0.2
     average_decay: float = 0.998
 
 

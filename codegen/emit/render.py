@@ -47,7 +47,8 @@ def c_bytes(data: bytes) -> str:
 
 def c_float(value: float) -> str:
     """A float literal that reads back as the nearest single-precision value."""
-    single = float(np.float32(value))
+    with np.errstate(over="ignore"):
+        single = float(np.float32(value))
     if not math.isfinite(single):
         raise ValueError(f"{value!r} has no single-precision literal")
     return f"{single!r}f"

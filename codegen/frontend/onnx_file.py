@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
 from tinyanime.codegen.errors import InputError, ModelError
@@ -50,7 +49,7 @@ def _parse(path: Path) -> onnx.ModelProto:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
-    except (DecodeError, ValueError) as error:
+    except Exception as error:  # protobuf's DecodeError, which comes without type stubs
         raise ModelError(f"{path} is not an ONNX model, or it is truncated or damaged.", hint=EXPORT_HINT) from error
     if not model.HasField("graph") or not model.opset_import or not model.graph.node:
         raise ModelError(f"{path} is not an ONNX model: it holds no graph.", hint=EXPORT_HINT)

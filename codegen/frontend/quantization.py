@@ -18,6 +18,9 @@ from tinyanime.codegen.frontend.values import (
 )
 from tinyanime.codegen.ir.tensor import Quantization
 
+_LIMITS = {"int8": (-128, 127), "uint8": (0, 255), "int32": (-(1 << 31), (1 << 31) - 1)}
+"""Smallest and largest value of the types a constant may be quantized to."""
+
 INTEGER_HINT = "Quantize activations to int8 (or uint8), weights to int8 and biases to int32."
 
 
@@ -137,13 +140,13 @@ def _fold_quantize(importer: Importer, node: Node, constant: Constant) -> None:
         raise node.refusal(f"quantizes the constant '{node.input_name(0)}', which holds NaN or infinite values")
     scales = _scales(importer, node)
     points, dtype = _zero_points(importer, node, scales.size)
-    if dtype not in (np.int8, np.uint8, np.int32):
+    limits = _LIMITS.get(str(dtype))
+    if dtype is None or limits is None:
         raise node.refusal(f"quantizes a constant to {dtype or 'uint8 by default'}", INTEGER_HINT)
     axis = _channel_axis(node, array.ndim, scales.size)
     shape = [1] * array.ndim
     if scales.size > 1:
         shape[axis] = scales.size
-    limits = np.iinfo(dtype)  # type: ignore[arg-type]
     steps = np.rint(array.astype(np.float32) / scales.astype(np.float32).reshape(shape)).astype(np.float64)
-    values = np.clip(steps + points.reshape(shape), limits.min, limits.max)
+    values = np.clip(steps + points.reshape(shape), *limits)
     importer.define(node.output, Constant(values.astype(dtype)))

@@ -7,6 +7,7 @@ commands work without the `train` extra.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -147,6 +148,8 @@ def distill(
 
     Writes model.onnx (int8), model_float.onnx, MODEL_CARD.md, contact_sheet.png and the checkpoints into --out.
     """
+    # Threads that spin at a barrier starve each other as soon as anything else runs on the machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _require("torch", "onnxruntime", "skimage")
     from tinyanime.codegen.compress import distillation
     from tinyanime.codegen.compress.config import FinishingConfig, QuantizationConfig, TrainingConfig

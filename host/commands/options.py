@@ -56,9 +56,9 @@ def port_option(command: Command) -> Command:
 
 def project_option(command: Command) -> Command:
     """Add --project."""
-    return click.option(
-        "--project", type=DIRECTORY, help="Project folder that `compile` wrote. Default: build/BOARD."
-    )(command)
+    return click.option("--project", type=DIRECTORY, help="Project folder that `compile` wrote. Default: build/BOARD.")(
+        command
+    )
 
 
 def examples(*lines: str) -> str:

@@ -22,7 +22,13 @@ def ports(console: Console) -> None:
         console.table(
             ("port", "board", "virtual", "USB id", "description"),
             [
-                (c.port, " or ".join(c.boards) or "unknown", "yes" if c.virtual else "no", c.usb_id or "-", c.description)
+                (
+                    c.port,
+                    " or ".join(c.boards) or "unknown",
+                    "yes" if c.virtual else "no",
+                    c.usb_id or "-",
+                    c.description,
+                )
                 for c in candidates
             ],
         )

@@ -1,8 +1,9 @@
 /* Counts executed Thumb instructions from a unicorn block hook.
  *
- * unicorn calls ta_count_block at the start of each translated block, which runs to its end unless it faults. The
- * number of instructions in a block is found once by decoding the lengths of its instructions and kept in a table.
- * Code that changes under an address is re-decoded after ta_forget_code. Built by host/emulate/block_counter.py. */
+ * unicorn calls ta_count_block at the start of each translated block, which runs to its end unless it faults.
+ * The number of instructions in a block is found once by decoding the lengths of its instructions and kept in
+ * a table. Code that changes under an address is re-decoded after ta_forget_code. Built by
+ * host/emulate/block_counter.py. */
 #include <stdint.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@ typedef struct {
 typedef struct {
     uint64_t instructions; /* Executed, the whole current block included. */
     uint64_t deadline;     /* The emulation stops at the first block that begins at or behind it. */
-    uint64_t block_end;    /* Address behind the current block. */
+    uint64_t block_begin;  /* Address of the current block ... */
+    uint64_t block_end;    /* ... and behind it. */
     uint32_t deadline_met;
     uint32_t reserved;
     memory_read read;
@@ -74,5 +76,6 @@ void ta_count_block(void *uc, uint64_t address, uint32_t size, void *user) {
         entry->instructions = ta_count_between(counter, uc, address, address + size);
     }
     counter->instructions += entry->instructions;
+    counter->block_begin = address;
     counter->block_end = address + size;
 }

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, TypeAlias
 
 from tinyanime.host.emulate.endpoint import Endpoint, open_endpoint
 from tinyanime.host.emulate.machine import EmulationError, ServeOptions
@@ -19,6 +19,8 @@ CHUNK_BYTES = 4096
 PENDING_LIMIT_BYTES = 65536
 """Where this much waits in one direction its source is not read any further."""
 POLL_SECONDS = 0.1
+CLIENT_POLL_SECONDS = 0.02
+"""How often a client is looked for: an endpoint without one cannot be waited on."""
 END_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 """linux/prctl.h"""
@@ -98,6 +100,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stderr.close()
 
 
+_Waitable: TypeAlias = IO[bytes] | int | Endpoint
+
+
 class _Bridge:
     """Bytes on their way between child and endpoint, and the child's messages on their way to our stderr."""
 
@@ -108,6 +113,7 @@ class _Bridge:
         self._endpoint = endpoint
         self._messages: IO[bytes] = child.process.stderr
         self._messages_open = True
+        self._connected = False
         self._last_message = b""
         self._to_child = bytearray()
         self._to_host = bytearray()
@@ -115,35 +121,44 @@ class _Bridge:
     def run(self, stopped: Callable[[], bool]) -> None:
         """Returns once `stopped()`; raises EmulationError where the child ends first."""
         while not stopped():
-            readable, writable = self._ready()
-            if self._messages in readable:
-                self._pass_message()
-            if self._child.uart_out in readable:
-                self._to_host += self._from_child()
-            if self._endpoint in readable:
-                self._to_child += self._endpoint.read(CHUNK_BYTES)
-            if self._endpoint in writable:
-                del self._to_host[: self._endpoint.write(bytes(self._to_host[:CHUNK_BYTES]))]
-            if self._child.uart_in in writable:
-                self._send_to_child()
+            self._carry()
             if self._child.process.poll() is not None:
                 self._report_end()
 
-    def _ready(self) -> tuple[list[object], list[object]]:
-        readers: list[IO[bytes] | int | Endpoint] = []
-        writers: list[int | Endpoint] = []
+    def _carry(self) -> None:
+        connected = self._endpoint.connected()
+        if connected and not self._connected:
+            # What waited for a first client goes out with the first read.
+            self._to_child += self._endpoint.read(CHUNK_BYTES)
+        self._connected = connected
+        readers, writers = self._wanted(connected)
+        timeout = POLL_SECONDS if connected else CLIENT_POLL_SECONDS
+        readable, writable, _ = select.select(readers, writers, [], timeout)
+        if self._messages in readable:
+            self._pass_message()
+        if self._child.uart_out in readable:
+            self._to_host += self._from_child()
+        if self._endpoint in readable:
+            self._to_child += self._endpoint.read(CHUNK_BYTES)
+        if self._child.uart_in in writable:
+            self._send_to_child()
+        if self._endpoint in writable or not connected:
+            del self._to_host[: self._endpoint.write(bytes(self._to_host[:CHUNK_BYTES]))]
+
+    def _wanted(self, connected: bool) -> tuple[list[_Waitable], list[_Waitable]]:
+        readers: list[_Waitable] = []
+        writers: list[_Waitable] = []
         if self._messages_open:
             readers.append(self._messages)
         if len(self._to_host) < PENDING_LIMIT_BYTES:
             readers.append(self._child.uart_out)
-        if len(self._to_child) < PENDING_LIMIT_BYTES:
+        if connected and len(self._to_child) < PENDING_LIMIT_BYTES:
             readers.append(self._endpoint)
-        if self._to_host:
+        if connected and self._to_host:
             writers.append(self._endpoint)
         if self._to_child:
             writers.append(self._child.uart_in)
-        readable, writable, _ = select.select(readers, writers, [], POLL_SECONDS)
-        return readable, writable
+        return readers, writers
 
     def _from_child(self) -> bytes:
         try:

@@ -28,6 +28,8 @@ class ServeOptions:
     tcp_port: int | None
     stop: threading.Event
     announce: Callable[[str], None]
+    settings: tuple[tuple[str, str], ...] = ()
+    """What the emulator kind lets one choose, as (name, value), e.g. ("revision", "Y")."""
 
 
 class Serve(Protocol):

@@ -130,11 +130,17 @@ def _run(arguments: Sequence[str], timeout_s: float) -> str:
     """Run pyOCD to its end; its standard output, or ToolError with the last line of its complaints."""
     try:
         done = subprocess.run(
-            [*PYOCD, *arguments], capture_output=True, text=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
+            [*PYOCD, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:
         raise ToolError(
-            f"pyOCD ({arguments[0]}) did not finish within {timeout_s:.0f} s.", hint="Unplug the board, plug it in, try again."
+            f"pyOCD ({arguments[0]}) did not finish within {timeout_s:.0f} s.",
+            hint="Unplug the board, plug it in, try again.",
         ) from error
     if done.returncode:
         raise _failure(arguments[0], done.stderr or done.stdout)
@@ -144,7 +150,9 @@ def _run(arguments: Sequence[str], timeout_s: float) -> str:
 def _failure(what: str, complaints: str) -> ToolError:
     lines = [line.strip() for line in complaints.splitlines() if line.strip()]
     reason = lines[-1] if lines else "it gave no reason"
-    return ToolError(f"pyOCD ({what}) failed: {reason}", hint="Check the cable and that no debugger is attached; then try again.")
+    return ToolError(
+        f"pyOCD ({what}) failed: {reason}", hint="Check the cable and that no debugger is attached; then try again."
+    )
 
 
 def _run_with_progress(arguments: Sequence[str], stage: str, progress: ProgressReport) -> None:

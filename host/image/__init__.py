@@ -1,1 +1,1 @@
-"""Pictures to int8 tensors and back."""
+"""Pictures: loading, framing, quantizing, writing."""

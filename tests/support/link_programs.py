@@ -39,7 +39,7 @@ def stdio_firmware() -> Path:
         EXECUTOR,
         FIRMWARE / "runtime" / "main.c",
         TEST_RUNTIME / "test_network.c",
-        TEST_RUNTIME / "stdio_port.c",
+        FIRMWARE / "port" / "posix" / "port_posix.c",
     )
     return compile_program(_build_directory() / "firmware", sources, "-O1", *SANITIZERS)
 

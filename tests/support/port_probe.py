@@ -85,6 +85,7 @@ def write_posix_project(directory: Path) -> None:
         board=load_board("posix"),
         sources=sorted(str(path.relative_to(directory)) for path in directory.rglob("*.c")),
         cmsis_sources=[],
+        host_defines=[],
         include_dirs=["firmware/include"],
     )
     (directory / "Makefile").write_text(text, encoding="utf-8")

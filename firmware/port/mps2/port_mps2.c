@@ -24,10 +24,12 @@ typedef struct {
     volatile uint32_t baud_divider; /* 0x010, at least 16 */
 } cmsdk_uart;
 
+#define UART_INTERRUPT_RX (1u << 1)
 #define UART_STATE_TX_FULL (1u << 0)
 #define UART_STATE_RX_FULL (1u << 1)
 #define UART_CONTROL_TX_ENABLE (1u << 0)
 #define UART_CONTROL_RX_ENABLE (1u << 1)
+#define UART_CONTROL_RX_INTERRUPT (1u << 3)
 
 /* CMSDK, "APB Components", "APB timer", "Programmers model". */
 typedef struct {
@@ -38,13 +40,28 @@ typedef struct {
 } cmsdk_timer;
 
 #define TIMER_CONTROL_ENABLE (1u << 0)
+#define TIMER_CONTROL_INTERRUPT (1u << 3)
 
 _Static_assert(sizeof(cmsdk_uart) == 0x14, "register offsets");
 _Static_assert(sizeof(cmsdk_timer) == 0x10, "register offsets");
 
 /* AN500, "Memory map": CMSDK APB subsystem. */
 #define TIMER0 ((cmsdk_timer *)0x40000000u)
+#define TIMER1 ((cmsdk_timer *)0x40001000u)
 #define UART0 ((cmsdk_uart *)0x40004000u)
+
+/* AN500, "Interrupts". */
+#define IRQ_UART0_RX 0u
+#define IRQ_TIMER1 9u
+#define WAKING_IRQS ((1u << IRQ_UART0_RX) | (1u << IRQ_TIMER1))
+
+/* Armv7-M Architecture Reference Manual, DDI 0403E B3.4: set-enable and clear-pending of interrupts 0 to 31.
+ */
+#define NVIC_ISER0 TA_REG32(0xE000E100u)
+#define NVIC_ICPR0 TA_REG32(0xE000E280u)
+
+/* Two empty polls closer together than this (20 us) mean that the caller has nothing else to do. */
+#define IDLE_CYCLES 500u
 
 #define RX_BUFFER_BYTES 4096u /* A power of two. */
 _Static_assert((RX_BUFFER_BYTES & (RX_BUFFER_BYTES - 1u)) == 0u, "the index wraps with the buffer");
@@ -60,6 +77,8 @@ static struct {
     uint32_t rest_cycles; /* Below CYCLES_PER_MILLISECOND. */
     uint32_t milliseconds;
 } uptime;
+
+static uint32_t last_empty_cycles;
 
 /* Takes a received byte out of the UART. While the buffer is full the byte stays there; the model then holds
  * the sender back, so nothing is lost. */
@@ -78,18 +97,41 @@ void ta_port_init(void) {
     TIMER0->value = UINT32_MAX;
     TIMER0->control = TIMER_CONTROL_ENABLE;
 
+    /* Interrupts stay masked (start-up): they only end a wait, a received byte or else the next millisecond.
+     */
+    TIMER1->reload = CYCLES_PER_MILLISECOND - 1u;
+    TIMER1->value = CYCLES_PER_MILLISECOND - 1u;
+    TIMER1->control = TIMER_CONTROL_ENABLE | TIMER_CONTROL_INTERRUPT;
+    NVIC_ISER0 = WAKING_IRQS;
+
     UART0->baud_divider = CLOCK_HZ / BAUD;
-    UART0->control = UART_CONTROL_TX_ENABLE | UART_CONTROL_RX_ENABLE;
+    UART0->control = UART_CONTROL_TX_ENABLE | UART_CONTROL_RX_ENABLE | UART_CONTROL_RX_INTERRUPT;
     /* Drops what came before a reset. QEMU also needs it: only this read makes it look for input again. */
     (void)UART0->data;
+}
+
+/* Sleeps until a byte is received, at most a millisecond: spinning on the UART would hold QEMU's input back.
+ */
+static void wait_for_byte(void) {
+    UART0->interrupt = UART_INTERRUPT_RX;
+    TIMER1->interrupt = 1u;
+    NVIC_ICPR0 = WAKING_IRQS;
+    ta_barrier_data();
+    if ((UART0->state & UART_STATE_RX_FULL) == 0u) {
+        __asm volatile("wfi" ::: "memory");
+    }
 }
 
 bool ta_port_uart_get(uint8_t *byte) {
     store_received();
     if (rx.head == rx.tail) {
-        for (uint32_t i = 0; i < 30000u; i++) {
-            __asm volatile("nop");
+        if (ta_port_cycles() - last_empty_cycles < IDLE_CYCLES) {
+            wait_for_byte();
+            store_received();
         }
+        last_empty_cycles = ta_port_cycles();
+    }
+    if (rx.head == rx.tail) {
         return false;
     }
     *byte = rx.bytes[rx.tail % RX_BUFFER_BYTES];

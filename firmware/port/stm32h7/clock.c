@@ -2,7 +2,8 @@
 #include "registers.h"
 #include "stm32h7.h"
 
-/* 8 MHz from the ST-LINK's MCO on the NUCLEO-H743ZI (UM2407 6.9.1); a board with its own source defines it. */
+/* 8 MHz from the ST-LINK's MCO on the NUCLEO-H743ZI (UM2407 6.9.1); a board with its own source defines it.
+ */
 #ifndef TA_BOARD_HSE_HZ
 #define TA_BOARD_HSE_HZ 8000000u
 #endif
@@ -11,7 +12,8 @@
 #define PLL_REFERENCE_HZ 8000000u
 #define PLL_DIVIDER_P 2u /* 8.7.12: DIVP1 is even */
 
-/* What the voltage allows (DS12110 table 23) with the flash wait states at that bus clock (RM0433 table 17). */
+/* What the voltage allows (DS12110 table 23) with the flash wait states at that bus clock (RM0433 table 17).
+ */
 typedef struct {
     uint32_t core_hz;
     uint32_t flash_acr; /* WRHIGHFREQ in bits 5:4, LATENCY in bits 3:0 */
@@ -35,8 +37,8 @@ static bool revision_allows_boost(void) {
     return revision == DBGMCU_REVISION_V || revision == DBGMCU_REVISION_X;
 }
 
-/* Supplies the core from the LDO at voltage scale 1. The supply is configured once after power-on (6.8.4): the write
- * has no effect after other resets. */
+/* Supplies the core from the LDO at voltage scale 1. The supply is configured once after power-on (6.8.4):
+ * the write has no effect after other resets. */
 static bool supply_scale1(void) {
     PWR_CR3 = (PWR_CR3 & ~PWR_CR3_BYPASS) | PWR_CR3_LDOEN | PWR_CR3_SCUEN;
     if (!stm32h7_wait(&PWR_CSR1, PWR_CSR1_ACTVOSRDY, PWR_CSR1_ACTVOSRDY)) {
@@ -65,7 +67,8 @@ static bool select_hsi(void) {
         return false;
     }
     RCC_CFGR = (RCC_CFGR & ~RCC_CFGR_SW_MASK) | RCC_CFGR_SW_HSI;
-    if (!stm32h7_wait(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT, RCC_CFGR_SW_HSI << RCC_CFGR_SWS_SHIFT)) {
+    if (!stm32h7_wait(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT,
+                      RCC_CFGR_SW_HSI << RCC_CFGR_SWS_SHIFT)) {
         return false;
     }
     RCC_CR &= ~RCC_CR_PLL1ON;
@@ -114,7 +117,8 @@ static void switch_to_pll(const operating_point *point) {
         return;
     }
     RCC_CFGR = (RCC_CFGR & ~RCC_CFGR_SW_MASK) | RCC_CFGR_SW_PLL1;
-    (void)stm32h7_wait(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT, RCC_CFGR_SW_PLL1 << RCC_CFGR_SWS_SHIFT);
+    (void)stm32h7_wait(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT,
+                       RCC_CFGR_SW_PLL1 << RCC_CFGR_SWS_SHIFT);
 }
 
 void stm32h7_clock_init(void) {

@@ -5,7 +5,7 @@
 
 /* MPU_RASR fields: DDI 0403E B3.5.9. */
 #define RASR_ENABLE 1u
-#define RASR_SIZE(log2_bytes) (((log2_bytes) - 1u) << 1)
+#define RASR_SIZE(log2_bytes) (((log2_bytes)-1u) << 1)
 #define RASR_AP_READ_WRITE (3u << 24)
 #define RASR_AP_READ_ONLY (6u << 24)
 #define RASR_NO_EXECUTE (1u << 28)
@@ -18,18 +18,22 @@ typedef struct {
     uint32_t attributes;
 } mpu_region;
 
-/* Everything else keeps the default map (PRIVDEFENA). A stack overflow needs no guard region: the stack lies at the
- * start of DTCM, and nothing answers below it. */
+/* Everything else keeps the default map (PRIVDEFENA). A stack overflow needs no guard region: the stack lies
+ * at the start of DTCM, and nothing answers below it. */
 static const mpu_region regions[] = {
     /* ITCM is written by start-up only: from here on a write through a null pointer faults. */
     {0x00000000u, RASR_SIZE(16u) | RASR_AP_READ_ONLY | RASR_WRITE_THROUGH | RASR_ENABLE},
     /* Flash. */
     {0x08000000u, RASR_SIZE(21u) | RASR_AP_READ_ONLY | RASR_WRITE_THROUGH | RASR_ENABLE},
     /* DTCM, AXI SRAM, SRAM1 to SRAM3 (288 KB, rounded up), SRAM4: data only. */
-    {0x20000000u, RASR_SIZE(17u) | RASR_AP_READ_WRITE | RASR_NO_EXECUTE | RASR_WRITE_BACK_ALLOCATE | RASR_ENABLE},
-    {0x24000000u, RASR_SIZE(19u) | RASR_AP_READ_WRITE | RASR_NO_EXECUTE | RASR_WRITE_BACK_ALLOCATE | RASR_ENABLE},
-    {0x30000000u, RASR_SIZE(19u) | RASR_AP_READ_WRITE | RASR_NO_EXECUTE | RASR_WRITE_BACK_ALLOCATE | RASR_ENABLE},
-    {0x38000000u, RASR_SIZE(16u) | RASR_AP_READ_WRITE | RASR_NO_EXECUTE | RASR_WRITE_BACK_ALLOCATE | RASR_ENABLE},
+    {0x20000000u,
+     RASR_SIZE(17u) | RASR_AP_READ_WRITE | RASR_NO_EXECUTE | RASR_WRITE_BACK_ALLOCATE | RASR_ENABLE},
+    {0x24000000u,
+     RASR_SIZE(19u) | RASR_AP_READ_WRITE | RASR_NO_EXECUTE | RASR_WRITE_BACK_ALLOCATE | RASR_ENABLE},
+    {0x30000000u,
+     RASR_SIZE(19u) | RASR_AP_READ_WRITE | RASR_NO_EXECUTE | RASR_WRITE_BACK_ALLOCATE | RASR_ENABLE},
+    {0x38000000u,
+     RASR_SIZE(16u) | RASR_AP_READ_WRITE | RASR_NO_EXECUTE | RASR_WRITE_BACK_ALLOCATE | RASR_ENABLE},
 };
 
 static void enable_mpu(void) {
@@ -44,7 +48,8 @@ static void enable_mpu(void) {
     ta_barrier_instruction();
 }
 
-/* Both caches hold noise after power-on and are invalidated before they are enabled: DUI 0646 4.8.4 and 4.8.5. */
+/* Both caches hold noise after power-on and are invalidated before they are enabled: DUI 0646 4.8.4
+ * and 4.8.5. */
 static void enable_caches(void) {
     SCB_CSSELR = 0; /* Level 1 data cache. */
     ta_barrier_data();
@@ -68,7 +73,8 @@ static void enable_caches(void) {
 void stm32h7_memory_init(void) {
     RCC_AHB2ENR |= RCC_AHB2ENR_SRAM123EN;
     (void)RCC_AHB2ENR;
-    /* A reset leaves the caches off (and their contents unknown); a debugger that only sets the PC does not. */
+    /* A reset leaves the caches off (and their contents unknown); a debugger that only sets the PC does not.
+     */
     if ((SCB_CCR & SCB_CCR_DC) == 0) {
         enable_mpu();
         enable_caches();

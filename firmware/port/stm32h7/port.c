@@ -22,8 +22,8 @@ static void start_cycle_counter(void) {
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
 }
 
-/* RM0433 45.3.1: start, unlock, prescaler, reload value, wait until both are taken over, reload. Starting it first
- * switches the LSI on. */
+/* RM0433 45.3.1: start, unlock, prescaler, reload value, wait until both are taken over, reload. Starting it
+ * first switches the LSI on. */
 static void start_watchdog(void) {
     IWDG1_KR = IWDG_KR_START;
     IWDG1_KR = IWDG_KR_UNLOCK;
@@ -49,8 +49,8 @@ uint32_t ta_port_cycles(void) {
     return DWT_CYCCNT;
 }
 
-/* Accumulates the cycle counter, which wraps after 8.9 s at 480 MHz: the watchdog restarts the chip where nobody asks
- * (ta_port_watchdog_feed does) within that time. */
+/* Accumulates the cycle counter, which wraps after 8.9 s at 480 MHz: the watchdog restarts the chip where
+ * nobody asks (ta_port_watchdog_feed does) within that time. */
 uint32_t ta_port_millis(void) {
     const uint32_t passed = (DWT_CYCCNT - last_cycles) / cycles_per_ms;
     last_cycles += passed * cycles_per_ms;

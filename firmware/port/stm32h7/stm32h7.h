@@ -5,15 +5,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Upper bound of every wait for the hardware, in polls. At 64 MHz about 50 ms: the slowest event (HSE start-up with
- * a crystal, DS12110 6.3.8) takes 2 ms. */
+/* Upper bound of every wait for the hardware, in polls. At 64 MHz about 50 ms: the slowest event (HSE
+ * start-up with a crystal, DS12110 6.3.8) takes 2 ms. */
 #define STM32H7_WAIT_POLLS 400000u
 
 /* Polls until (register & mask) == value; false where it did not become so within STM32H7_WAIT_POLLS. */
 bool stm32h7_wait(const volatile uint32_t *reg, uint32_t mask, uint32_t value);
 
-/* Voltage scale, oscillator, PLL and bus dividers for the highest clock that the silicon revision allows. Where a step
- * fails the core stays on (or returns to) a slower source; stm32h7_clock_* tell what came out. */
+/* Voltage scale, oscillator, PLL and bus dividers for the highest clock that the silicon revision allows.
+ * Where a step fails the core stays on (or returns to) a slower source; stm32h7_clock_* tell what came out.
+ */
 void stm32h7_clock_init(void);
 
 /* Core clock, and clock of the peripherals on APB1, computed from the registers. */

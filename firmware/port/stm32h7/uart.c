@@ -10,8 +10,8 @@
 #define PIN9_ALTERNATE7 (7u << 4)
 
 static uint8_t ring[RING_BYTES];
-static uint32_t ring_head; /* Next byte to hand out; counts on without wrapping to RING_BYTES. */
-static uint32_t ring_tail; /* Next free place. */
+static uint32_t ring_head;     /* Next byte to hand out; counts on without wrapping to RING_BYTES. */
+static uint32_t ring_tail;     /* Next free place. */
 static uint32_t transmit_room; /* Bytes that the transmit FIFO is known to take. */
 
 void stm32h7_uart_init(void) {

@@ -30,7 +30,8 @@ const ta_fault_record *ta_fault_last(void) {
 __attribute__((used, noreturn)) void ta_fault_record_and_reset(const uint32_t *frame, uint32_t exception);
 
 void ta_fault_record_and_reset(const uint32_t *frame, uint32_t exception) {
-    /* Basic exception frame: R0-R3, R12, LR, PC, xPSR (DDI 0403E B1.5.6). After a stack overflow there is none. */
+    /* Basic exception frame: R0-R3, R12, LR, PC, xPSR (DDI 0403E B1.5.6). After a stack overflow there is
+     * none. */
     const bool readable = frame >= __stack_limit && frame + 8 <= __stack_top;
     left_behind.exception = exception;
     left_behind.lr = readable ? frame[5] : 0;
@@ -48,8 +49,8 @@ void ta_fault_record_and_reset(const uint32_t *frame, uint32_t exception) {
     }
 }
 
-/* Every exception but reset ends here: no interrupt is ever enabled. The stack may have overflowed, so the handler
- * starts a new one at its top; R0 is the old stack pointer, R1 the exception number. */
+/* Every exception but reset ends here: no interrupt is ever enabled. The stack may have overflowed, so the
+ * handler starts a new one at its top; R0 is the old stack pointer, R1 the exception number. */
 __attribute__((naked)) void ta_fault_handler(void);
 
 void ta_fault_handler(void) {

@@ -1,5 +1,5 @@
-/* Vector table of a Cortex-M7: DDI 0403E B1.5.3. Polling firmware enables no interrupt, so that every entry but the
- * first two is the fault handler, external interrupts included. */
+/* Vector table of a Cortex-M7: DDI 0403E B1.5.3. Polling firmware enables no interrupt, so that every entry
+ * but the first two is the fault handler, external interrupts included. */
 #include <stdint.h>
 
 #define SYSTEM_VECTORS 16u

@@ -1,7 +1,8 @@
 /* Bring-up firmware: says hello, then answers single-letter commands, echoing everything else.
- * Commands follow an ESC byte: c clock, s free stack, n next fault, i id, r reset, u undefined instruction, m read of unmapped memory,
- * g read of an unmodelled register, f write to flash, l counted loop, w hang (watchdog), d write to D2 memory,
- * t milliseconds. */
+ * Commands follow an ESC byte: c clock, s free stack, n next fault, i id, r reset, u undefined instruction, m
+ * read of unmapped memory, g read of an unmodelled register, f write to flash, l counted loops, w hang
+ * (watchdog), d write to D2 memory, t milliseconds, b busy loop of 100 million instructions, o stack
+ * overflow. */
 #include <stdint.h>
 
 #include "core_registers.h"
@@ -12,7 +13,7 @@
 #define ESC 0x1Bu
 
 static volatile uint32_t initialised = 0x12345678u; /* Proves that .data is copied. */
-static uint32_t zeroed;                    /* Proves that .bss is cleared. */
+static uint32_t zeroed;                             /* Proves that .bss is cleared. */
 static uint8_t d2_arena[64] __attribute__((section(".arena.d2"), aligned(32)));
 
 static void put_text(const char *text) {
@@ -35,24 +36,45 @@ static void put_number(const char *name, uint32_t value) {
     put_text("\n");
 }
 
-/* Runs from ITCM: 2 instructions before the loop, 2 per turn, 1 to return. */
-__attribute__((naked, noinline, section(".fast_code"))) static void counted_loop(void) {
-    __asm volatile("movw r0, #10000\n"
-                   "nop.w\n"
-                   "1: subs r0, #1\n"
+/* Cycles from one load of the counter to the next: 1 load, 1 move and 10000 turns of 2 instructions. Runs
+ * from ITCM. */
+__attribute__((naked, noinline, section(".fast_code"))) static uint32_t
+counted_loop(volatile uint32_t *counter __attribute__((unused))) {
+    __asm volatile("ldr r1, [r0]\n"
+                   "movw r2, #10000\n"
+                   "1: subs r2, #1\n"
                    "bne 1b\n"
+                   "ldr r2, [r0]\n"
+                   "subs r0, r2, r1\n"
                    "bx lr\n");
 }
 
-static void count_loop(void) {
-    const uint32_t start = ta_port_cycles();
-    counted_loop();
-    const uint32_t one = ta_port_cycles() - start;
-    const uint32_t again = ta_port_cycles();
-    counted_loop();
-    counted_loop();
-    const uint32_t two = ta_port_cycles() - again;
-    put_number("loop", two - one); /* The cost of reading the counter cancels out, but for one call (1). */
+/* The same without a branch in between: 1 load and 4 other instructions, of 2 and 4 bytes. */
+__attribute__((naked, noinline)) static uint32_t counted_line(volatile uint32_t *counter
+                                                              __attribute__((unused))) {
+    __asm volatile("ldr r1, [r0]\n"
+                   "nop\n"
+                   "nop.w\n"
+                   "it eq\n"
+                   "moveq r2, #1\n"
+                   "ldr r2, [r0]\n"
+                   "subs r0, r2, r1\n"
+                   "bx lr\n");
+}
+
+/* 3 instructions per turn. */
+__attribute__((noinline)) static void busy(uint32_t turns) {
+    __asm volatile("1: nop\n"
+                   "subs %0, #1\n"
+                   "bne 1b\n"
+                   : "+r"(turns)::"cc");
+}
+
+/* Uses up any stack. */
+__attribute__((noinline)) static uint32_t dig(uint32_t depth) {
+    volatile uint32_t room[64];
+    room[depth % 64u] = depth;
+    return depth == 0 ? 0 : dig(depth + 1u) + room[depth % 64u];
 }
 
 static void command(uint8_t letter) {
@@ -67,7 +89,8 @@ static void command(uint8_t letter) {
         put_number("millis", ta_port_millis());
         break;
     case 'l':
-        count_loop();
+        put_number("loop", counted_loop(&DWT_CYCCNT));
+        put_number("line", counted_line(&DWT_CYCCNT));
         break;
     case 'd':
         d2_arena[5] = 77;
@@ -94,6 +117,13 @@ static void command(uint8_t letter) {
     case 'f':
         TA_REG32(0x08000100u) = 1;
         break;
+    case 'b':
+        busy(33333333u);
+        put_text("busy\n");
+        break;
+    case 'o':
+        put_number("deep", dig(1));
+        break;
     case 'w':
         for (;;) {
             __asm volatile("");
@@ -112,9 +142,9 @@ int main(void) {
     put_number("fault", fault == 0 ? 0 : fault->exception);
     uint8_t previous = 0;
     for (;;) {
-        ta_port_watchdog_feed();
         uint8_t byte;
         if (!ta_port_uart_get(&byte)) {
+            ta_port_watchdog_feed();
             continue;
         }
         if (previous == ESC) {

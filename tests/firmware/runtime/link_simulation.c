@@ -70,7 +70,7 @@ void simulation_forget(void) {
     test_scratch_status = TA_OK;
 }
 
-/* Hands bytes to the link, working off one step after each frame where `eager`. */
+/* Hands bytes to the link; steps run only in simulation_work. */
 void simulation_receive(const uint8_t *bytes, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         (void)ta_link_receive(&session, bytes[i]);

@@ -1,0 +1,31 @@
+"""Change of scale and zero point.
+
+    out = clamp(arm_nn_requantize(in - in_zero_point, multiplier) + out_zero_point)
+
+with multiplier `in_scale / out_scale`. Source: TensorFlow Lite `reference_ops::Requantize`, int8 to int8. Because
+the value itself is small, the first of the two roundings is coarse: against exact arithmetic up to a quarter of the
+values may differ by one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Requantize
+from tinyanime.codegen.ir.rescale import RescaleParameters, rescale_parameters
+from tinyanime.codegen.reference.fixed_point import clamp_to_int8
+from tinyanime.codegen.reference.fixed_point import requantize as fixed_point_requantize
+
+
+def rescale(values: NDArray[np.int8], parameters: RescaleParameters) -> NDArray[np.int8]:
+    """The definition above on any array."""
+    centred = values.astype(np.int64) - parameters.in_zero_point
+    scaled = fixed_point_requantize(centred, parameters.multiplier) + parameters.out_zero_point
+    return clamp_to_int8(scaled, parameters.clamp)
+
+
+def requantize(op: Requantize, graph: Graph, inputs: tuple[NDArray[np.int8], ...]) -> NDArray[np.int8]:
+    source, target = graph.tensors[op.inputs[0]], graph.output_tensor(op)
+    return rescale(inputs[0], rescale_parameters(source.quantization, target.quantization, op.clamp))

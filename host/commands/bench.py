@@ -1,0 +1,117 @@
+"""`tinyanime bench`: instructions per layer, MAC/instruction, peak bytes per bank."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from tinyanime.boards.loader import load_board
+from tinyanime.boards.schema import EmulatorKind
+from tinyanime.codegen.bundle import Manifest, ManifestLayer
+from tinyanime.host.commands.board_session import project_device
+from tinyanime.host.commands.options import FILE, board_option, examples, output_options, port_option, project_option
+from tinyanime.host.commands.photo_files import sample_photos
+from tinyanime.host.console import Console
+from tinyanime.host.discovery import Connection
+from tinyanime.host.image.framing import FrameMode
+from tinyanime.host.image.output import write_whole
+from tinyanime.host.image.photo import prepare_photo
+from tinyanime.host.image.quantize import pictures_of_manifest
+from tinyanime.host.project import open_project
+
+
+@dataclass(frozen=True, slots=True)
+class _Benchmark:
+    """`unit` is what was counted: "instructions", "cycles" or "ticks"; `counts` has one entry per layer."""
+
+    unit: str
+    counts: tuple[int, ...]
+    total: int
+
+
+@click.command(
+    epilog=examples("tinyanime bench --board stm32h743", "tinyanime bench --board stm32h743 -o bench.json --json")
+)
+@board_option()
+@port_option
+@project_option
+@click.option("-o", "--output", type=FILE, help="Write the figures as JSON as well.")
+@output_options
+def bench(board: str, port: str | None, project: Path | None, output: Path | None, console: Console) -> None:
+    """Run one photo and show what each layer costs.
+
+    On the virtual stm32h743 one cycle is one instruction, counted exactly; a real board counts its own cycles.
+    """
+    target = load_board(board)
+    built = open_project(project, target.name)
+    with project_device(built, target, port) as connection, console.progress() as report:
+        prepared = prepare_photo(sample_photos()[0], pictures_of_manifest(built.manifest), FrameMode.CROP)
+        inference = connection.device.infer(
+            prepared.tensor.tobytes(), lambda phase, done, total: report(phase.value, done, total)
+        )
+        result = _Benchmark(_unit(connection), connection.device.layer_cycles(), inference.result.total_cycles)
+    figures = _as_json(built.manifest, result)
+    if output is not None:
+        write_whole(output, (json.dumps(figures, indent=1) + "\n").encode())
+    _print(built.manifest, result, console)
+    console.result(figures)
+
+
+def _unit(connection: Connection) -> str:
+    if not connection.virtual:
+        return "cycles"
+    counted = load_board(connection.info.board).emulator.kind is EmulatorKind.UNICORN
+    return "instructions" if counted else "ticks"
+
+
+def _rate(macs: int, count: int) -> float:
+    return macs / count if count else 0.0
+
+
+def _print(manifest: Manifest, result: _Benchmark, console: Console) -> None:
+    macs = sum(layer.macs for layer in manifest.layers)
+    rows = [_row(layer, count) for layer, count in zip(manifest.layers, result.counts, strict=True)]
+    total = ("total", "", "", f"{macs:,}", f"{result.total:,}", f"{_rate(macs, result.total):.3f}")
+    singular = result.unit.removesuffix("s")
+    console.table(("layer", "kernel", "output", "MACs", result.unit, f"MAC/{singular}"), [*rows, total])
+    console.say()
+    console.table(
+        ("bank", "peak bytes", "free for the plan"),
+        [(bank.name, f"{bank.peak_bytes:,}", f"{bank.available_bytes:,}") for bank in manifest.banks],
+    )
+
+
+def _row(layer: ManifestLayer, count: int) -> tuple[str, ...]:
+    shape = "x".join(map(str, layer.shape[1:]))
+    return (layer.name, layer.kernel, shape, f"{layer.macs:,}", f"{count:,}", f"{_rate(layer.macs, count):.3f}")
+
+
+def _as_json(manifest: Manifest, result: _Benchmark) -> dict[str, object]:
+    macs = sum(layer.macs for layer in manifest.layers)
+    return {
+        "board": manifest.board,
+        "model": manifest.model_name,
+        "kernels": manifest.kernels,
+        "unit": result.unit,
+        "total": result.total,
+        "macs": macs,
+        "macs_per_unit": round(_rate(macs, result.total), 4),
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "kernel": layer.kernel,
+                "shape": list(layer.shape),
+                "macs": layer.macs,
+                "count": count,
+            }
+            for layer, count in zip(manifest.layers, result.counts, strict=True)
+        ],
+        "banks": [
+            {"name": bank.name, "peak_bytes": bank.peak_bytes, "available_bytes": bank.available_bytes}
+            for bank in manifest.banks
+        ],
+    }

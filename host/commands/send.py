@@ -1,0 +1,207 @@
+"""`tinyanime send`: photos in, anime pictures out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from tinyanime.codegen.errors import InputError, UserError, VerificationError
+from tinyanime.host.commands.board_session import cycles_text
+from tinyanime.host.commands.options import examples, output_options, port_option, project_option
+from tinyanime.host.commands.photo_files import expand_photos, output_names, side_by_side_name
+from tinyanime.host.console import Console, ProgressReport
+from tinyanime.host.discovery import Connection, connect
+from tinyanime.host.image.framing import FrameMode
+from tinyanime.host.image.output import check_output_name, save_picture, side_by_side
+from tinyanime.host.image.photo import PreparedPhoto, anime_picture, prepare_photo
+from tinyanime.host.image.picture import check_picture
+from tinyanime.host.image.quantize import NetworkPictures, pictures_of_device
+from tinyanime.host.project import Reference, check_same_build, load_reference, open_project
+
+_SIDE_BY_SIDE_PIXELS = 384
+"""Small pictures are enlarged in the side-by-side picture until they are about this high."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What `send` does with each photo; `reference` is None without --verify."""
+
+    mode: FrameMode
+    side_by_side: bool
+    reference: Reference | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What became of one photo."""
+
+    photo: Path
+    output: Path
+    side_by_side: Path | None
+    cycles: int
+    seconds: float
+    restarts: int
+    compared_bytes: int
+    differing_bytes: int
+
+
+@click.command(
+    epilog=examples(
+        "tinyanime send photo.jpg",
+        "tinyanime send photo.jpg --port /dev/ttyACM0 -o anime.png --verify",
+        "tinyanime send holiday/ -o anime/ --mode fit --side-by-side",
+        "tinyanime send photo.jpg --port socket://localhost:4000 --json",
+    )
+)
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@port_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File for one photo, folder for several.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in FrameMode]),
+    default=FrameMode.CROP.value,
+    show_default=True,
+    help="crop: the centre; fit: all of it; stretch: all of it, distorted.",
+)
+@click.option("--side-by-side", "beside", is_flag=True, help="Write a photo|anime picture as well.")
+@click.option("--verify", is_flag=True, help="Compare every output byte with the reference.")
+@project_option
+@output_options
+def send(
+    photos: tuple[Path, ...],
+    port: str | None,
+    output: Path | None,
+    mode: str,
+    beside: bool,
+    verify: bool,
+    project: Path | None,
+    console: Console,
+) -> None:
+    """Turn photos into anime pictures on the board.
+
+    PHOTO is a picture file or a folder of them. Without --port the board is searched for. Without -o a photo
+    `a.jpg` becomes `a_anime.png` in the current folder. --verify needs the project that the firmware was built from
+    (default: build/BOARD).
+    """
+    files = expand_photos(photos)
+    names = output_names(files, output)
+    for photo, name in zip(files, names, strict=True):
+        check_picture(photo)
+        check_output_name(name)
+    with connect(port) as connection:
+        info = connection.info
+        console.note(f"{info.board} at {connection.port} runs {info.model} (clock {info.clock_hz / 1e6:.0f} MHz).")
+        reference = None
+        if verify:
+            built = open_project(project, info.board)
+            check_same_build(built, info, connection.port)
+            reference = load_reference(built)
+        sent, failures = _send_all(files, names, connection, _Job(FrameMode(mode), beside, reference), console)
+    console.result([_as_json(item, connection, verify) for item in sent])
+    _conclude(sent, failures, len(files))
+
+
+def _send_all(
+    files: tuple[Path, ...], names: tuple[Path, ...], connection: Connection, job: _Job, console: Console
+) -> tuple[list[_Sent], list[UserError]]:
+    """Send photo after photo; an unusable photo among several does not stop the others."""
+    sent: list[_Sent] = []
+    failures: list[UserError] = []
+    pictures = pictures_of_device(connection.info)
+    with console.progress() as report:
+        for photo, name in zip(files, names, strict=True):
+            try:
+                prepared = prepare_photo(photo, pictures, job.mode)
+            except InputError as error:
+                if len(files) == 1:
+                    raise
+                failures.append(error)
+                console.note(f"{error.message} Skipped.")
+                continue
+            item = _send_one(prepared, name, connection, pictures, job, report)
+            sent.append(item)
+            _print_sent(item, connection, console)
+    return sent, failures
+
+
+def _send_one(
+    prepared: PreparedPhoto,
+    name: Path,
+    connection: Connection,
+    pictures: NetworkPictures,
+    job: _Job,
+    report: ProgressReport,
+) -> _Sent:
+    started = time.monotonic()
+    inference = connection.device.infer(
+        prepared.tensor.tobytes(),
+        lambda phase, done, total: report(f"{prepared.source.name}: {phase.value}", done, total),
+    )
+    seconds = time.monotonic() - started
+    compared, differing = 0, 0
+    if job.reference is not None:
+        report(f"{prepared.source.name}: reference", 0, 0)
+        compared, differing = _compare(inference.output, prepared, job.reference)
+    anime = anime_picture(inference.output, pictures, prepared)
+    save_picture(name, anime)
+    beside = side_by_side_name(name) if job.side_by_side else None
+    if beside is not None:
+        scale = max(1, _SIDE_BY_SIDE_PIXELS // max(anime.shape[0], 1))
+        save_picture(beside, side_by_side(prepared.framed.visible, anime, min(scale, 4)))
+    return _Sent(
+        prepared.source, name, beside, inference.result.total_cycles, seconds, inference.restarts, compared, differing
+    )
+
+
+def _compare(output: bytes, prepared: PreparedPhoto, reference: Reference) -> tuple[int, int]:
+    """(bytes compared, bytes that differ) between the device's output and the reference's."""
+    expected = reference.output(reference.run(prepared.tensor)).tobytes()
+    differing = sum(a != b for a, b in zip(output, expected, strict=False)) + abs(len(output) - len(expected))
+    return len(expected), differing
+
+
+def _print_sent(item: _Sent, connection: Connection, console: Console) -> None:
+    console.say(f"{item.photo} -> {item.output}")
+    console.say(f"  {cycles_text(connection, item.cycles)}; {item.seconds:.1f} s with transfer")
+    if item.side_by_side is not None:
+        console.say(f"  side by side: {item.side_by_side}")
+    if item.compared_bytes and not item.differing_bytes:
+        console.say(f"  bit-exact on {connection.info.board}: {item.compared_bytes:,} bytes compared, 0 differ")
+
+
+def _as_json(item: _Sent, connection: Connection, verified: bool) -> dict[str, object]:
+    return {
+        "photo": str(item.photo),
+        "output": str(item.output),
+        "side_by_side": None if item.side_by_side is None else str(item.side_by_side),
+        "board": connection.info.board,
+        "port": connection.port,
+        "virtual": connection.virtual,
+        "cycles": item.cycles,
+        "clock_hz": connection.info.clock_hz,
+        "seconds": round(item.seconds, 3),
+        "restarts": item.restarts,
+        "verified": verified and item.differing_bytes == 0,
+        "compared_bytes": item.compared_bytes,
+        "differing_bytes": item.differing_bytes,
+    }
+
+
+def _conclude(sent: list[_Sent], failures: list[UserError], count: int) -> None:
+    """Raise what makes the command fail although it ran to its end."""
+    wrong = [item for item in sent if item.differing_bytes]
+    if wrong:
+        first = wrong[0]
+        raise VerificationError(
+            f"{first.photo}: {first.differing_bytes:,} of {first.compared_bytes:,} output bytes differ from the "
+            "reference.",
+            hint="Find the layer with: tinyanime verify --port PORT PHOTO",
+        )
+    if failures:
+        raise InputError(
+            f"{len(failures)} of {count} photos could not be used; the first: {failures[0].message}",
+            hint=failures[0].hint,
+        )

@@ -1,0 +1,104 @@
+"""The STM32H743 as its firmware meets it: all modelled peripherals on one bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tinyanime.boards.schema import Board
+from tinyanime.codegen.errors import UserError
+from tinyanime.host.emulate.block_counter import BlockCounter
+from tinyanime.host.emulate.endpoint import Endpoint
+from tinyanime.host.emulate.stm32h7.bus import Bus
+from tinyanime.host.emulate.stm32h7.clock import CoreClock
+from tinyanime.host.emulate.stm32h7.core import Dwt, SystemControl
+from tinyanime.host.emulate.stm32h7.gpio import GpioD
+from tinyanime.host.emulate.stm32h7.identity import Dbgmcu, UniqueId
+from tinyanime.host.emulate.stm32h7.power import FlashInterface, Pwr, Revision, Syscfg
+from tinyanime.host.emulate.stm32h7.rcc import Rcc, ResetCause
+from tinyanime.host.emulate.stm32h7.usart import Usart3
+from tinyanime.host.emulate.stm32h7.watchdog import Watchdog
+
+# Memories whose clock is off after reset (RM0433 8.5.9): base, bytes.
+CLOCKED_MEMORY = {
+    "SRAM1": (0x3000_0000, 0x2_0000),
+    "SRAM2": (0x3002_0000, 0x2_0000),
+    "SRAM3": (0x3004_0000, 0x8000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChipSettings:
+    """What may differ from board to board: silicon revision, and whether the 8 MHz clock from the ST-LINK is there."""
+
+    revision: Revision = Revision.V
+    hse_works: bool = True
+
+
+def parse_settings(settings: tuple[tuple[str, str], ...]) -> ChipSettings:
+    """From `revision=V|Y` and `hse=on|off`; UserError for anything else."""
+    revision, hse_works = Revision.V, True
+    for name, value in settings:
+        if name == "revision" and value.upper() in Revision.__members__:
+            revision = Revision[value.upper()]
+        elif name == "hse" and value in ("on", "off"):
+            hse_works = value == "on"
+        else:
+            raise UserError(
+                f"The virtual stm32h743 has no setting {name}={value}.",
+                hint="It takes revision=V, revision=Y, hse=on and hse=off.",
+            )
+    return ChipSettings(revision, hse_works)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the chip is connected to: the machine it is part of, and the outside.
+
+    `stop` ends the current run of instructions, `reset` asks for a chip reset, `set_memory` makes [base, base + size)
+    answer or not.
+    """
+
+    board: Board
+    endpoint: Endpoint
+    counter: BlockCounter
+    stop: Callable[[], None]
+    reset: Callable[[], None]
+    set_memory: Callable[[int, int, bool], None]
+
+
+class Stm32h743:
+    """Peripherals in the state that a reset of kind `cause` leaves."""
+
+    def __init__(self, wiring: Wiring, settings: ChipSettings, cause: ResetCause) -> None:
+        self._wiring = wiring
+        self.bus = Bus()
+        syscfg = Syscfg(settings.revision)
+        power = Pwr(syscfg)
+        flash = FlashInterface()
+        self.rcc = Rcc(settings.revision, power, flash, cause, self._set_clock, hse_works=settings.hse_works)
+        self.clock = CoreClock(wiring.counter, lambda: self.rcc.core_hz, wiring.stop)
+        pins = GpioD()
+        self.usart = Usart3(wiring.endpoint, wiring.board.uart.baud, self.rcc, pins, self.clock)
+        self.core = SystemControl(self.clock, wiring.reset)
+        always_on = (
+            self.rcc,
+            power,
+            flash,
+            Dbgmcu(settings.revision),
+            UniqueId(),
+            Watchdog(self.clock),
+            self.core,
+            Dwt(self.clock, lambda: self.core.trace_enabled),
+        )
+        for peripheral in always_on:
+            self.bus.attach(peripheral)
+        for gated in (syscfg, pins, self.usart):
+            self.bus.attach(gated, clocked=False)
+
+    def _set_clock(self, name: str, on: bool) -> None:
+        if name in CLOCKED_MEMORY:
+            base, size = CLOCKED_MEMORY[name]
+            self._wiring.set_memory(base, size, on)
+        else:
+            self.bus.set_clock(name, on)

@@ -1,0 +1,159 @@
+"""USART3 with its FIFOs: RM0433 chapter 48.
+
+Bytes take no time on the line. The receive FIFO never overflows: what does not fit waits at the host's end.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tinyanime.host.emulate.endpoint import Endpoint
+from tinyanime.host.emulate.stm32h7.bus import BusError, Peripheral, Register
+from tinyanime.host.emulate.stm32h7.clock import CoreClock
+from tinyanime.host.emulate.stm32h7.gpio import GpioD
+from tinyanime.host.emulate.stm32h7.rcc import Rcc
+
+_UE, _RE, _TE, _FIFOEN = 1 << 0, 1 << 2, 1 << 3, 1 << 29
+_RXFNE, _TC, _TXFNF, _TEACK, _REACK = 1 << 5, 1 << 6, 1 << 7, 1 << 21, 1 << 22
+_TXFE, _RXFT, _TXFT = 1 << 23, 1 << 26, 1 << 27
+_PRESCALERS = (1, 2, 4, 6, 8, 10, 12, 16, 32, 64, 128, 256)
+_THRESHOLDS = (2, 4, 8, 12, 14, 16)
+
+_RECEIVE_CHUNK = 4096
+_SEND_CHUNK = 1024
+_HOLD_BACK_BYTES = 65536
+"""More than this many unsent bytes close the transmit FIFO."""
+_IDLE_POLLS = 64
+"""So many status reads in a row that find nothing are idling: wait for the host then."""
+_IDLE_INSTRUCTIONS = 20_000
+"""Status reads further apart than this are not idling, but looking in between work."""
+_IDLE_WAIT_S = 0.002
+
+
+class Usart3(Peripheral):
+    """The link's serial port."""
+
+    name = "USART3"
+    base = 0x4000_4800
+    registers = (
+        Register("CR1", 0x00, writable=_UE | _RE | _TE | _FIFOEN),
+        Register("CR2", 0x04),
+        Register("CR3", 0x08, writable=0xEE00_0000),
+        Register("BRR", 0x0C, writable=0xFFFF),
+        Register("ISR", 0x1C, ignored=0),
+        Register("ICR", 0x20),
+        Register("RDR", 0x24),
+        Register("TDR", 0x28),
+        Register("PRESC", 0x2C, writable=0xF),
+    )
+
+    def __init__(self, endpoint: Endpoint, baud: int, rcc: Rcc, pins: GpioD, clock: CoreClock) -> None:
+        super().__init__()
+        self._endpoint = endpoint
+        self._baud = baud
+        self._rcc = rcc
+        self._pins = pins
+        self._clock = clock
+        self._received = b""
+        self._next = 0
+        self._unsent = bytearray()
+        self._sending = threading.Lock()
+        self._polls_without_data = 0
+        self._instructions_at_poll = 0
+        self._enabled_flags = 0
+        self._receive_threshold = _THRESHOLDS[0]
+
+    def write_cr1(self, value: int) -> None:
+        self.store("CR1", value)
+        enabled = bool(value & _UE)
+        if enabled and value & (_TE | _RE):
+            self._check_line()
+        self._enabled_flags = (_TEACK * bool(value & _TE) | _REACK * bool(value & _RE)) * enabled
+
+    def _check_line(self) -> None:
+        if not self.values["CR1"] & _FIFOEN:
+            raise BusError("enabled USART3 without FIFO, which is not modelled")
+        for pin in (8, 9):
+            if self._pins.alternate_function(pin) != 7:
+                raise BusError(f"enabled USART3 while PD{pin} is not in alternate function 7")
+        divider = self.values["BRR"]
+        if divider < 16:
+            raise BusError(f"enabled USART3 with a divider of {divider}, below 16")
+        baud = self._rcc.usart3_hz / _PRESCALERS[min(self.values["PRESC"], 11)] / divider
+        if abs(baud - self._baud) > 0.02 * self._baud:
+            raise BusError(f"runs USART3 at {baud:.0f} baud, where the board's link has {self._baud}")
+
+    def write_cr2(self, value: int) -> None:
+        self.store("CR2", value)
+
+    def write_cr3(self, value: int) -> None:
+        self.store("CR3", value)
+        self._receive_threshold = _THRESHOLDS[min(value >> 25 & 7, 5)]
+
+    def read_isr(self) -> int:
+        waiting = len(self._received) - self._next
+        if not waiting:
+            waiting = self._ask_host()
+        flags = self._enabled_flags
+        if waiting:
+            flags |= _RXFNE | _RXFT if waiting >= self._receive_threshold else _RXFNE
+        if len(self._unsent) < _HOLD_BACK_BYTES:
+            flags |= _TC | _TXFNF | _TXFE | _TXFT
+        return flags
+
+    def write_isr(self, value: int) -> None:
+        raise BusError("wrote to USART3_ISR, which is read-only")
+
+    def _ask_host(self) -> int:
+        """Bytes that wait after a look at the host's end; waits for it where the firmware only idles."""
+        self._polls_without_data += 1
+        now = self._clock.counter.instructions
+        if now - self._instructions_at_poll > _IDLE_INSTRUCTIONS:
+            self._polls_without_data = 2
+        self._instructions_at_poll = now
+        if self._polls_without_data == 1:
+            return 0  # Between two bursts of transmitted bytes: asking the PC would cost more than the burst.
+        self.send_waiting()
+        if self._polls_without_data > _IDLE_POLLS or len(self._unsent) >= _HOLD_BACK_BYTES:
+            start = time.monotonic()
+            self._endpoint.wait(_IDLE_WAIT_S, want_write=bool(self._unsent))
+            self._clock.idle(time.monotonic() - start)
+        self._received = self._endpoint.read(_RECEIVE_CHUNK)
+        self._next = 0
+        if self._received:
+            self._polls_without_data = 0
+        return len(self._received)
+
+    def write_icr(self, value: int) -> None:
+        """Error flags are never set here: clearing them changes nothing."""
+
+    def read_rdr(self) -> int:
+        if self._next >= len(self._received):
+            raise BusError("read USART3_RDR while no byte is waiting")
+        byte = self._received[self._next]
+        self._next += 1
+        self._polls_without_data = 0
+        return byte
+
+    def write_rdr(self, value: int) -> None:
+        raise BusError("wrote to USART3_RDR, which is read-only")
+
+    def read_tdr(self) -> int:
+        raise BusError("read USART3_TDR, which holds nothing to read")
+
+    def write_tdr(self, value: int) -> None:
+        if not self._enabled_flags & _TEACK:
+            raise BusError("wrote to USART3_TDR while the transmitter is off")
+        self._unsent.append(value & 0xFF)
+        self._polls_without_data = 0
+        if len(self._unsent) >= _SEND_CHUNK:
+            self.send_waiting()
+
+    def send_waiting(self) -> None:
+        """Hands what was transmitted to the host; called from another thread too, for firmware that goes on computing."""
+        if not self._unsent:
+            return
+        with self._sending:
+            taken = self._endpoint.write(bytes(self._unsent))
+            del self._unsent[:taken]

@@ -1,0 +1,279 @@
+"""Virtual STM32H743: the unmodified firmware image in unicorn, at real addresses, with modelled peripherals.
+
+Whatever the model does not cover ends the emulation with an error: an access outside memory and registers, a store
+into flash, a reserved bit, a clock beyond the chip's limits. Caches, the MPU and bus timing are not modelled.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import sys
+import threading
+from enum import Enum, auto
+from pathlib import Path
+
+import unicorn
+from unicorn import arm_const
+
+from tinyanime.boards.schema import Board, MemoryKind, MemoryRegion, MemoryUse
+from tinyanime.codegen.errors import InputError, ToolError
+from tinyanime.host.emulate.block_counter import BlockCounter, build_library
+from tinyanime.host.emulate.endpoint import Endpoint, open_endpoint
+from tinyanime.host.emulate.image import FirmwareImage, load_image
+from tinyanime.host.emulate.machine import EmulationError, ServeOptions
+from tinyanime.host.emulate.stm32h7.bus import BusError
+from tinyanime.host.emulate.stm32h7.chip import CLOCKED_MEMORY, ChipSettings, Stm32h743, Wiring, parse_settings
+from tinyanime.host.emulate.stm32h7.rcc import ResetCause
+
+_PAGE = 0x1000
+_NOWHERE = 0xFFFF_FFFE
+"""Execution never gets here: `emu_start` wants an end address."""
+_EXCEPTION_RETURN = 0xFFFF_FFF9
+"""Thread mode, main stack, no floating-point state: DDI 0403E table B1-8."""
+_HARD_FAULT = 3
+_ACCESS = {
+    unicorn.UC_MEM_READ_UNMAPPED: "read {size} bytes from 0x{address:08x}, where nothing is mapped",
+    unicorn.UC_MEM_WRITE_UNMAPPED: "wrote {size} bytes to 0x{address:08x}, where nothing is mapped",
+    unicorn.UC_MEM_FETCH_UNMAPPED: "jumped to 0x{address:08x}, where nothing is mapped",
+    unicorn.UC_MEM_WRITE_PROT: "wrote {size} bytes to 0x{address:08x}, which is read-only memory",
+    unicorn.UC_MEM_FETCH_PROT: "jumped to 0x{address:08x}, which holds no code",
+    unicorn.UC_MEM_READ_PROT: "read {size} bytes from 0x{address:08x}, which cannot be read",
+}
+
+
+class _Event(Enum):
+    """Why the core stopped."""
+
+    STOP = auto()
+    LOCATE = auto()
+    RESET = auto()
+    WATCHDOG = auto()
+    UNDEFINED_INSTRUCTION = auto()
+
+
+class _Memory:
+    """Contents of one region; survives a reset of the chip."""
+
+    def __init__(self, region: MemoryRegion) -> None:
+        self.region = region
+        self.data = ctypes.create_string_buffer(region.size_bytes)
+        if region.kind is MemoryKind.FLASH:
+            ctypes.memset(self.data, 0xFF, region.size_bytes)
+        else:
+            # RAM holds noise at power-on: firmware that reads what it never wrote shall notice.
+            noise = random.Random(region.base).randbytes(region.size_bytes)
+            ctypes.memmove(self.data, noise, region.size_bytes)
+
+    def map(self, machine: unicorn.Uc, base: int, size: int) -> None:
+        permissions = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+        if self.region.kind is MemoryKind.RAM:
+            permissions |= unicorn.UC_PROT_WRITE
+        machine.mem_map_ptr(base, size, permissions, ctypes.addressof(self.data) + base - self.region.base)
+
+
+class VirtualBoard:
+    """A board with power: `run` executes from reset until `stop` or an error."""
+
+    def __init__(self, board: Board, image: FirmwareImage, endpoint: Endpoint, settings: ChipSettings) -> None:
+        self._board = board
+        self._image = image
+        self._endpoint = endpoint
+        self._settings = settings
+        self._memories = tuple(_Memory(region) for region in board.memory)
+        self._vectors = board.regions(MemoryUse.CODE)[0].base
+        for segment in image.segments:
+            self._load(segment.address, segment.data)
+        self._stopping = False
+        self._reset_requested = False
+        self._failure = ""
+        self.resets: tuple[ResetCause, ...] = ()
+        self._power_on(ResetCause.POWER_ON)
+
+    def _load(self, address: int, data: bytes) -> None:
+        for memory in self._memories:
+            region = memory.region
+            if region.kind is MemoryKind.FLASH and region.base <= address and address + len(data) <= region.end:
+                ctypes.memmove(ctypes.addressof(memory.data) + address - region.base, data, len(data))
+                return
+        raise InputError(
+            f"{self._image.path} has {len(data)} bytes for 0x{address:08x}, where {self._board.name} has no flash.",
+            hint=f"Build the image for {self._board.name}.",
+        )
+
+    def _power_on(self, cause: ResetCause) -> None:
+        """A fresh core and fresh peripherals around the memories as they are."""
+        machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+        machine.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
+        self._machine = machine
+        self._reset_requested = False
+        self.counter = BlockCounter(machine)
+        wiring = Wiring(
+            self._board, self._endpoint, self.counter, machine.emu_stop, self._request_reset, self._set_memory
+        )
+        self.chip = Stm32h743(wiring, self._settings, cause)
+        gated = {base for base, _ in CLOCKED_MEMORY.values()}
+        for memory in self._memories:
+            if memory.region.base not in gated:
+                memory.map(machine, memory.region.base, memory.region.size_bytes)
+        for page in self.chip.bus.pages():
+            machine.mmio_map(page, _PAGE, self._read, page, self._write, page)
+        machine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid)
+        stack, start = (int.from_bytes(machine.mem_read(self._vectors + 4 * i, 4), "little") for i in range(2))
+        machine.reg_write(arm_const.UC_ARM_REG_SP, stack)
+        self._pc = start
+        if not start & 1:
+            raise EmulationError(
+                f"{self._image.path} has no reset vector at 0x{self._vectors:08x} (0x{start:08x}).",
+                hint=f"Build the image for {self._board.name}.",
+            )
+
+    def _set_memory(self, base: int, size: int, on: bool) -> None:
+        memory = next(m for m in self._memories if m.region.base <= base < m.region.end)
+        mapped = any(begin <= base <= end for begin, end, _ in self._machine.mem_regions())
+        if on and not mapped:
+            memory.map(self._machine, base, size)
+        elif not on and mapped:
+            self._machine.mem_unmap(base, size)
+
+    def _read(self, machine: unicorn.Uc, offset: int, size: int, page: int) -> int:
+        try:
+            return self.chip.bus.read(page + offset, size)
+        except BusError as error:
+            self._fail(str(error))
+            return 0
+
+    def _write(self, machine: unicorn.Uc, offset: int, size: int, value: int, page: int) -> None:
+        try:
+            self.chip.bus.write(page + offset, size, value)
+        except BusError as error:
+            self._fail(str(error))
+
+    def _on_invalid(self, machine: unicorn.Uc, access: int, address: int, size: int, value: int, _: object) -> bool:
+        self._failure = _ACCESS[access].format(size=size, address=address)
+        return False
+
+    def _fail(self, what: str) -> None:
+        self._failure = what
+        self._machine.emu_stop()
+
+    def _request_reset(self) -> None:
+        self._reset_requested = True
+        self._machine.emu_stop()
+
+    def stop(self) -> None:
+        """Ends `run`; may be called from another thread, again where it came between two runs of instructions."""
+        self._stopping = True
+        self._machine.emu_stop()
+
+    def run(self) -> None:
+        """Executes until `stop`; EmulationError where the firmware leaves what the board offers."""
+        while True:
+            event = self._run_until_event()
+            if event is _Event.STOP:
+                return
+            if event is _Event.LOCATE:
+                self.chip.clock.located(self._pc & ~1)
+            elif event is _Event.UNDEFINED_INSTRUCTION:
+                self._enter_hard_fault()
+            else:
+                self._reset(ResetCause.SOFTWARE if event is _Event.RESET else ResetCause.WATCHDOG)
+
+    def _run_until_event(self) -> _Event:
+        machine = self._machine
+        try:
+            machine.emu_start(self._pc | 1, _NOWHERE)
+        except unicorn.UcError as error:
+            self._pc = machine.reg_read(arm_const.UC_ARM_REG_PC)
+            if not self._failure and error.errno == unicorn.UC_ERR_INSN_INVALID:
+                return _Event.UNDEFINED_INSTRUCTION
+            self._failure = self._failure or f"made the core fault ({error})"
+        else:
+            self._pc = machine.reg_read(arm_const.UC_ARM_REG_PC)
+        if self._failure:
+            raise self._error(self._failure)
+        if self._reset_requested:
+            return _Event.RESET
+        if self.counter.deadline_met:
+            return _Event.WATCHDOG
+        if self.chip.clock.locating:
+            return _Event.LOCATE
+        if self._stopping:
+            return _Event.STOP
+        raise self._error("made the core stop for no known reason")
+
+    def _error(self, what: str) -> EmulationError:
+        pc = self._pc & ~1
+        place = self._image.place(pc)
+        return EmulationError(
+            f"The firmware on the virtual {self._board.name} {what} (pc 0x{pc:08x}{', in ' + place if place else ''}).",
+            hint="It would fault or misbehave on the real board too; look at that function, or extend the model.",
+        )
+
+    def _reset(self, cause: ResetCause) -> None:
+        self.send_waiting()
+        self.resets += (cause,)
+        print(
+            f"{self._board.name}: reset ({cause.name}) after {self.counter.instructions} instructions", file=sys.stderr
+        )
+        self._power_on(cause)
+
+    def _enter_hard_fault(self) -> None:
+        """Exception entry: DDI 0403E B1.5.6. UsageFault is disabled after reset, so it escalates to HardFault."""
+        machine = self._machine
+        self.chip.core.record_undefined_instruction()
+        frame = [machine.reg_read(arm_const.UC_ARM_REG_R0 + index) for index in range(4)]
+        frame += [machine.reg_read(register) for register in (arm_const.UC_ARM_REG_R12, arm_const.UC_ARM_REG_LR)]
+        frame += [self._pc & ~1, machine.reg_read(arm_const.UC_ARM_REG_XPSR) | 1 << 24]
+        stack = machine.reg_read(arm_const.UC_ARM_REG_SP) - 4 * len(frame)
+        machine.mem_write(stack, b"".join(word.to_bytes(4, "little") for word in frame))
+        machine.reg_write(arm_const.UC_ARM_REG_SP, stack)
+        machine.reg_write(arm_const.UC_ARM_REG_LR, _EXCEPTION_RETURN)
+        machine.reg_write(arm_const.UC_ARM_REG_IPSR, _HARD_FAULT)
+        vectors = self.chip.core.values["VTOR"] or self._vectors
+        self._pc = int.from_bytes(machine.mem_read(vectors + 4 * _HARD_FAULT, 4), "little")
+        place = self._image.place(frame[6])
+        print(f"{self._board.name}: undefined instruction at 0x{frame[6]:08x} {place}", file=sys.stderr)
+
+    def send_waiting(self) -> None:
+        """Hands transmitted bytes on while the firmware computes; called from another thread."""
+        self.chip.usart.send_waiting()
+
+
+class _Runner(threading.Thread):
+    """Runs the board beside the main thread, which signals reach."""
+
+    def __init__(self, board: VirtualBoard) -> None:
+        super().__init__(daemon=True)
+        self._board = board
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._board.run()
+        except BaseException as error:  # Handed to the main thread as it is.
+            self.error = error
+
+
+def serve(board: Board, image: Path, options: ServeOptions) -> None:
+    """Runs `image` until `options.stop`; see machine.Serve."""
+    if board.family != "stm32h7":
+        raise ToolError(f"There is no virtual board for the chip family {board.family} ({board.name}).")
+    build_library()
+    settings = parse_settings(options.settings)
+    firmware = load_image(image)
+    endpoint = open_endpoint(options.tcp_port)
+    try:
+        virtual = VirtualBoard(board, firmware, endpoint, settings)
+        runner = _Runner(virtual)
+        runner.start()
+        options.announce(endpoint.port)
+        while runner.is_alive() and not options.stop.wait(0.02):
+            virtual.send_waiting()
+        while runner.is_alive():
+            virtual.stop()
+            runner.join(0.05)
+        if runner.error is not None:
+            raise runner.error
+    finally:
+        endpoint.close()

@@ -1,0 +1,101 @@
+"""How full the memories of a board are, from the linked image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from tinyanime.boards.schema import Board, EmulatorKind, MemoryKind, MemoryRegion, MemoryUse
+from tinyanime.codegen.errors import InputError
+from tinyanime.host.project import Project, built_image
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A section of the image, or what start-up copies into RAM, with its bytes."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegionUsage:
+    """One memory of the board; `occupants` are in the order of their addresses."""
+
+    region: str
+    kind: MemoryKind
+    size_bytes: int
+    occupants: tuple[Occupant, ...]
+
+    @property
+    def used_bytes(self) -> int:
+        return sum(occupant.size_bytes for occupant in self.occupants)
+
+    @property
+    def free_bytes(self) -> int:
+        return self.size_bytes - self.used_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A section at its run address, or the copy of one at its load address."""
+
+    name: str
+    address: int
+    size_bytes: int
+    writable: bool
+
+
+def measure(project: Project, board: Board) -> tuple[RegionUsage, ...]:
+    """Every memory of the board with what lies in it. InputError where the image is missing or damaged."""
+    image = built_image(project)
+    try:
+        with image.open("rb") as file:
+            blocks = _blocks(ELFFile(file))
+    except (ELFError, OSError) as error:
+        raise InputError(
+            f"The firmware image {image} cannot be read: {error}.", hint=f"Build it again: make -C {project.directory}"
+        ) from error
+    if board.emulator.kind is EmulatorKind.PROCESS:
+        return _usage_of_process(board, blocks)
+    return tuple(_usage(region, blocks) for region in board.memory)
+
+
+def _blocks(elf: ELFFile) -> tuple[_Block, ...]:
+    """Sections that occupy memory, and load copies of those that start-up copies."""
+    blocks = []
+    loads = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD"]
+    for section in elf.iter_sections():
+        size, address, flags = int(section["sh_size"]), int(section["sh_addr"]), int(section["sh_flags"])
+        # Thread-local sections are templates without a place of their own.
+        if not flags & SH_FLAGS.SHF_ALLOC or not size or flags & SH_FLAGS.SHF_TLS:
+            continue
+        blocks.append(_Block(section.name, address, size, bool(flags & SH_FLAGS.SHF_WRITE)))
+        if section["sh_type"] == "SHT_NOBITS":
+            continue
+        for load in loads:
+            if load["p_vaddr"] <= address < load["p_vaddr"] + load["p_filesz"] and load["p_paddr"] != load["p_vaddr"]:
+                copied = address - int(load["p_vaddr"]) + int(load["p_paddr"])
+                blocks.append(_Block(f"{section.name} (initial values)", copied, size, False))
+    return tuple(sorted(blocks, key=lambda block: block.address))
+
+
+def _usage(region: MemoryRegion, blocks: Sequence[_Block]) -> RegionUsage:
+    inside = tuple(Occupant(b.name, b.size_bytes) for b in blocks if region.base <= b.address < region.end)
+    return RegionUsage(region.name, region.kind, region.size_bytes, inside)
+
+
+def _usage_of_process(board: Board, blocks: Sequence[_Block]) -> tuple[RegionUsage, ...]:
+    """A program of the PC lies anywhere: what is written counts as RAM, the rest as flash."""
+    (flash,), (ram,) = (board.regions(use)[:1] for use in (MemoryUse.CODE, MemoryUse.DATA))
+    fixed = tuple(Occupant(b.name, b.size_bytes) for b in blocks if not b.writable)
+    written = tuple(Occupant(b.name, b.size_bytes) for b in blocks if b.writable)
+    stack = Occupant(".stack", board.stack_bytes)
+    return (
+        RegionUsage(flash.name, flash.kind, flash.size_bytes, fixed),
+        RegionUsage(ram.name, ram.kind, ram.size_bytes, (*written, stack)),
+    )

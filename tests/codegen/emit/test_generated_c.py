@@ -1,0 +1,44 @@
+"""Generated C on the PC under AddressSanitizer and UBSan, with GCC and Clang, against the reference: every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.models.builders import random_network, save
+from tests.support.generated_network import available_compilers, build_network, run_network
+from tinyanime.boards.loader import load_board
+from tinyanime.codegen.bundle import Bundle
+from tinyanime.codegen.compiler import compile_model
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.pipeline import load_and_prepare
+from tinyanime.codegen.reference import run_reference
+
+COMPILERS = available_compilers()
+
+
+def assert_equals_reference(bundle: Bundle, graph: Graph, program: Path, seed: int) -> None:
+    source = graph.tensors[graph.inputs[0]]
+    rng = np.random.default_rng(seed)
+    data = rng.integers(-128, 128, size=source.shape, dtype=np.int8)
+    expected = run_reference(graph, {source.name: data})
+    run = run_network(bundle, program, data)
+    assert len(run.steps) == len(bundle.manifest.steps) > 0
+    for step in run.steps:
+        layer = bundle.manifest.layers[step.layer]
+        rows = expected[layer.tensor].reshape(graph.tensors[layer.tensor].height, -1)[step.row_begin : step.row_end]
+        differing = int(np.count_nonzero(rows.ravel() != step.values))
+        assert differing == 0, f"{layer.name} rows {step.row_begin} to {step.row_end}: {differing} bytes differ"
+    np.testing.assert_array_equal(run.output, expected[graph.outputs[0]].ravel())
+
+
+@pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
+@pytest.mark.parametrize("seed", range(8))
+def test_a_random_network_equals_the_reference_in_every_step(tmp_path: Path, seed: int) -> None:
+    model = tmp_path / "model.onnx"
+    save(random_network(seed), model)
+    graph = load_and_prepare(model)
+    bundle = compile_model(model, load_board("posix"), tmp_path / "project")
+    compiler = COMPILERS[seed % len(COMPILERS)]
+    assert_equals_reference(bundle, graph, build_network(bundle, compiler), seed)

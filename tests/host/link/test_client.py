@@ -1,0 +1,173 @@
+"""The client against the firmware's own session, on a line without faults."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.support.simulated_device import (
+    INPUT_BYTES,
+    STEP_COUNT,
+    SimulatedDevice,
+    expected_output,
+    expected_steps,
+)
+from tinyanime.codegen.errors import LinkError
+from tinyanime.host.link.client import Device, Phase
+from tinyanime.host.link.failures import DeviceRefusalError, DeviceResetError, KernelFailedError
+
+PICTURE = random.Random(1).randbytes(INPUT_BYTES)
+OTHER = random.Random(2).randbytes(INPUT_BYTES)
+
+
+def test_an_inference_gives_the_networks_output_and_its_cycles() -> None:
+    device = Device(SimulatedDevice())
+    inference = device.infer(PICTURE)
+    assert inference.output == expected_output(PICTURE)
+    assert inference.restarts == 0
+    assert (inference.result.steps, inference.result.total_cycles) == (STEP_COUNT, 3000)
+    assert device.layer_cycles() == (2000, 1000)
+
+
+def test_picture_after_picture_goes_through_the_same_device_even_the_same_one_twice() -> None:
+    device = Device(SimulatedDevice())
+    for picture in (PICTURE, OTHER, OTHER, PICTURE, PICTURE, PICTURE):
+        assert device.infer(picture).output == expected_output(picture)
+
+
+def test_progress_never_goes_back_and_reaches_the_end_of_every_phase() -> None:
+    calls: list[tuple[Phase, int, int]] = []
+    Device(SimulatedDevice()).infer(PICTURE, lambda *call: calls.append(call))
+    for phase, total in ((Phase.UPLOAD, INPUT_BYTES), (Phase.RUN, STEP_COUNT), (Phase.DOWNLOAD, INPUT_BYTES)):
+        dones = [done for at, done, _ in calls if at == phase]
+        assert dones == sorted(dones)
+        assert (dones[0], dones[-1]) == (0, total)
+        assert {of for at, _, of in calls if at == phase} == {total}
+
+
+def test_steps_one_by_one_give_every_steps_bytes_and_the_same_output() -> None:
+    device = Device(SimulatedDevice())
+    device.upload(PICTURE)
+    device.begin_steps()
+    for index, expected in enumerate(expected_steps(PICTURE)):
+        step = device.step()
+        assert (step.index, step.size_bytes, step.cycles) == (index, len(expected), 1000)
+        assert device.read_step() == expected
+    assert device.download_output() == expected_output(PICTURE)
+    assert device.layer_cycles() == (2000, 1000)
+    with pytest.raises(LinkError, match="no step left"):
+        device.step()
+
+
+def test_a_run_uses_up_the_picture() -> None:
+    device = Device(SimulatedDevice())
+    device.upload(PICTURE)
+    device.run()
+    with pytest.raises(DeviceResetError, match="no picture"):
+        device.run()
+
+
+def test_nothing_can_be_read_before_something_ran() -> None:
+    device = Device(SimulatedDevice())
+    for call in (device.download_output, device.read_step, device.layer_cycles, device.step):
+        with pytest.raises(LinkError):
+            call()
+
+
+def test_a_picture_of_another_size_is_refused_by_name() -> None:
+    with pytest.raises(LinkError, match="5760 input bytes, not 5761"):
+        Device(SimulatedDevice()).upload(bytes(INPUT_BYTES + 1))
+
+
+def test_an_upload_continues_where_an_interrupted_one_stopped() -> None:
+    transport = SimulatedDevice()
+
+    class PulledPlugError(Exception):
+        pass
+
+    def pull_plug(done: int, _total: int) -> None:
+        if done >= 3 * 1024:
+            raise PulledPlugError
+
+    with pytest.raises(PulledPlugError):
+        Device(transport).upload(PICTURE, pull_plug)
+    transport.sent.clear()
+    starts: list[int] = []
+    device = Device(transport)
+    device.upload(PICTURE, lambda done, _total: starts.append(done))
+    assert starts[0] >= 3 * 1024
+    assert len(transport.sent) < INPUT_BYTES
+    device.run()
+    assert device.download_output() == expected_output(PICTURE)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_reset_in_any_phase_is_recovered_from(phase: Phase, moment: int) -> None:
+    transport = SimulatedDevice()
+    calls = 0
+
+    def reset_once(at: Phase, _done: int, _total: int) -> None:
+        nonlocal calls
+        calls += at == phase
+        if at == phase and calls == moment:
+            transport.power_cycle()
+
+    inference = Device(transport).infer(PICTURE, reset_once)
+    assert inference.output == expected_output(PICTURE)
+    assert calls > moment
+
+
+def test_a_device_that_always_resets_ends_in_a_link_error() -> None:
+    transport = SimulatedDevice()
+
+    def reset_always(at: Phase, _done: int, _total: int) -> None:
+        if at == Phase.DOWNLOAD:
+            transport.power_cycle()
+
+    with pytest.raises(LinkError):
+        Device(transport).infer(PICTURE, reset_always)
+
+
+def test_a_reset_on_request_gives_another_boot_id_and_happens_once() -> None:
+    device = Device(SimulatedDevice())
+    before = device.hello()
+    device.reset()
+    assert device.hello().boot_id == before.boot_id + 1
+
+
+@pytest.mark.parametrize("step", range(STEP_COUNT))
+def test_a_failing_kernel_names_its_step(step: int) -> None:
+    transport = SimulatedDevice()
+    transport.fail_step(step)
+    with pytest.raises(KernelFailedError, match=f"Step {step} .* status 3"):
+        Device(transport).infer(PICTURE)
+    stepwise = Device(transport)
+    stepwise.upload(PICTURE)
+    stepwise.begin_steps()
+    with pytest.raises(KernelFailedError, match=f"Step {step} .* status 3"):
+        for _ in range(STEP_COUNT):
+            stepwise.step()
+
+
+def test_a_failed_self_check_is_told() -> None:
+    transport = SimulatedDevice()
+    transport.fail_scratch()
+    with pytest.raises(DeviceRefusalError, match="self-check failed with status 2"):
+        Device(transport).infer(PICTURE)
+
+
+def test_a_device_still_busy_with_an_abandoned_run_is_waited_for() -> None:
+    transport = SimulatedDevice()
+
+    class InterruptedByUserError(Exception):
+        pass
+
+    def interrupt(phase: Phase, _done: int, _total: int) -> None:
+        if phase == Phase.RUN:
+            raise InterruptedByUserError
+
+    with pytest.raises(InterruptedByUserError):
+        Device(transport).infer(PICTURE, interrupt)
+    assert Device(transport).infer(OTHER).output == expected_output(OTHER)

@@ -1,0 +1,200 @@
+"""Random networks: every operator by name, chained at random or alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import onnx
+
+from tests.models.builders import Activation, Pads, QdqBuilder
+
+Layer = Callable[[QdqBuilder, Activation], Activation]
+
+LARGEST_MAP = 24
+"""Rows and columns beyond which a random network does not grow."""
+
+
+def _number(b: QdqBuilder, low: int, high: int) -> int:
+    """A random integer, both ends included."""
+    return int(b.random.integers(low, high + 1))
+
+
+def _pads(b: QdqBuilder, high: int) -> Pads:
+    top, left, bottom, right = (int(n) for n in b.random.integers(0, high + 1, 4))
+    return (top, left, bottom, right)
+
+
+def _conv(b: QdqBuilder, x: Activation) -> Activation:
+    kernel = (_number(b, 1, min(4, x.shape[2])), _number(b, 1, min(4, x.shape[3])))
+    pads = _pads(b, min(kernel) - 1)
+    stride = (_number(b, 1, 2), _number(b, 1, 2))
+    return b.conv(
+        x, _number(b, 1, 9), kernel=kernel, stride=stride, pads=pads, relu=bool(_number(b, 0, 1)), bias=_number(b, 0, 3) > 0
+    )
+
+
+def _conv_clip(b: QdqBuilder, x: Activation) -> Activation:
+    result = b.conv_float(x, _number(b, 1, 8))
+    return b.quantize(b.clipped(result, -0.7 * result.spread, 1.1 * result.spread))
+
+
+def _conv_same(b: QdqBuilder, x: Activation) -> Activation:
+    auto_pad = ("SAME_UPPER", "SAME_LOWER")[_number(b, 0, 1)]
+    return b.conv(x, _number(b, 1, 6), kernel=(_number(b, 1, 4), 3), stride=(2, _number(b, 1, 2)), auto_pad=auto_pad)
+
+
+def _conv_pointwise(b: QdqBuilder, x: Activation) -> Activation:
+    return b.conv(x, _number(b, 1, 16), kernel=(1, 1), pads=(0, 0, 0, 0), per_channel=False)
+
+
+def _conv_depthwise(b: QdqBuilder, x: Activation) -> Activation:
+    return b.conv(x, x.shape[1] * _number(b, 1, 2), groups=x.shape[1], relu=True)
+
+
+def _conv_grouped(b: QdqBuilder, x: Activation) -> Activation:
+    groups = 2 if x.shape[1] % 2 == 0 else x.shape[1]
+    return b.conv(x, groups * _number(b, 1, 3), groups=groups)
+
+
+def _conv_dilated(b: QdqBuilder, x: Activation) -> Activation:
+    return b.conv(x, _number(b, 1, 6), kernel=(2, 3), dilation=(2, 3), pads=(1, 3, 1, 3))
+
+
+def _conv_transpose(b: QdqBuilder, x: Activation) -> Activation:
+    kernel = (_number(b, 2, 4), _number(b, 2, 4))
+    pads = _pads(b, 1)
+    return b.conv_transpose(x, _number(b, 1, 6), kernel=kernel, pads=pads, output_padding=(_number(b, 0, 1), _number(b, 0, 1)))
+
+
+def _add(b: QdqBuilder, x: Activation) -> Activation:
+    other = b.conv(x, x.shape[1])
+    return b.add(x, other, relu=bool(_number(b, 0, 1)))
+
+
+def _concat(b: QdqBuilder, x: Activation) -> Activation:
+    return b.concat([b.conv(x, x.shape[1]), x], axis=_number(b, 1, 3))
+
+
+def _resize(b: QdqBuilder, x: Activation) -> Activation:
+    return b.resize(x, (_number(b, 1, 2), 2), keep=bool(_number(b, 0, 1)))
+
+
+def _pad_constant(b: QdqBuilder, x: Activation) -> Activation:
+    value = (None, 0.0, 0.3 * x.scale * 100)[_number(b, 0, 2)]
+    return b.pad(x, _pads(b, 3), value=value, keep=bool(_number(b, 0, 1)))
+
+
+def _pad_reflect(b: QdqBuilder, x: Activation) -> Activation:
+    return b.pad(x, _pads(b, min(x.shape[2], x.shape[3], 4) - 1), mode="reflect")
+
+
+def _max_pool(b: QdqBuilder, x: Activation) -> Activation:
+    kernel = (_number(b, 1, min(3, x.shape[2])), _number(b, 1, min(3, x.shape[3])))
+    return b.pool(x, "MaxPool", kernel=kernel, stride=(_number(b, 1, 2), 2), pads=_pads(b, min(kernel) - 1))
+
+
+def _average_pool(b: QdqBuilder, x: Activation) -> Activation:
+    kernel = (_number(b, 1, min(3, x.shape[2])), _number(b, 1, min(3, x.shape[3])))
+    return b.pool(
+        x,
+        "AveragePool",
+        kernel=kernel,
+        stride=(1, _number(b, 1, 2)),
+        pads=_pads(b, min(kernel) - 1),
+        count_include_pad=bool(_number(b, 0, 1)),
+    )
+
+
+def _depth_to_space(b: QdqBuilder, x: Activation) -> Activation:
+    wide = b.conv(x, 4 * _number(b, 1, 3))
+    return b.depth_to_space(wide, mode=("DCR", "CRD")[_number(b, 0, 1)])
+
+
+def _even(b: QdqBuilder, x: Activation) -> Activation:
+    bottom, right = x.shape[2] % 2, x.shape[3] % 2
+    return b.pad(x, (0, 0, bottom, right)) if bottom or right else x
+
+
+def _space_to_depth(b: QdqBuilder, x: Activation) -> Activation:
+    return b.space_to_depth(_even(b, x))
+
+
+def _pixel_unshuffle(b: QdqBuilder, x: Activation) -> Activation:
+    return b.conv(b.pixel_unshuffle(_even(b, x)), _number(b, 1, 8))
+
+
+def _relu(b: QdqBuilder, x: Activation) -> Activation:
+    return b.relu(x)
+
+
+def _requantize(b: QdqBuilder, x: Activation) -> Activation:
+    return b.requantize(x)
+
+
+def _flatten_gemm(b: QdqBuilder, x: Activation) -> Activation:
+    small = b.pool(x, "MaxPool", kernel=(x.shape[2] // 2, x.shape[3] // 2), stride=(x.shape[2] // 2, x.shape[3] // 2))
+    hidden = b.gemm(b.flatten(small), 12, transposed=bool(_number(b, 0, 1)))
+    return b.reshape(b.matmul(hidden, 24), (1, 2, 3, 4))
+
+
+def _global_average_pool(b: QdqBuilder, x: Activation) -> Activation:
+    return b.conv(b.global_average_pool(x), 6, kernel=(1, 1), pads=(0, 0, 0, 0))
+
+
+LAYERS: Mapping[str, Layer] = {
+    "add": _add,
+    "average_pool": _average_pool,
+    "concat": _concat,
+    "conv": _conv,
+    "conv_clip": _conv_clip,
+    "conv_depthwise": _conv_depthwise,
+    "conv_dilated": _conv_dilated,
+    "conv_grouped": _conv_grouped,
+    "conv_pointwise": _conv_pointwise,
+    "conv_same": _conv_same,
+    "conv_transpose": _conv_transpose,
+    "depth_to_space": _depth_to_space,
+    "flatten_gemm": _flatten_gemm,
+    "global_average_pool": _global_average_pool,
+    "max_pool": _max_pool,
+    "pad_constant": _pad_constant,
+    "pad_reflect": _pad_reflect,
+    "pixel_unshuffle": _pixel_unshuffle,
+    "relu": _relu,
+    "requantize": _requantize,
+    "resize": _resize,
+    "space_to_depth": _space_to_depth,
+}
+"""Every layer a random network may hold: name to function (map in, map out)."""
+
+ENDINGS = ("flatten_gemm", "global_average_pool")
+"""Layers that shrink the map to almost nothing and so come last."""
+
+GROWING = ("resize", "conv_transpose", "depth_to_space", "pad_constant", "pad_reflect", "concat")
+
+
+def _start(seed: int, unsigned: bool) -> tuple[QdqBuilder, Activation]:
+    builder = QdqBuilder(seed, unsigned=unsigned, name=f"random{seed}")
+    shape = (1, _number(builder, 1, 6), _number(builder, 6, 13), _number(builder, 6, 13))
+    return builder, builder.input(shape, zero_point=_number(builder, -20, 20))
+
+
+def layer_network(layer: str, seed: int, *, unsigned: bool = False) -> onnx.ModelProto:
+    """One layer by name on a random input."""
+    builder, x = _start(seed, unsigned)
+    return builder.finish(LAYERS[layer](builder, x))
+
+
+def random_network(seed: int, *, depth: int = 6, unsigned: bool = False) -> onnx.ModelProto:
+    """`depth` random layers on a map of 6 to 13 rows and columns and 1 to 6 channels; the same for the same seed."""
+    builder, x = _start(seed, unsigned)
+    middles = [name for name in LAYERS if name not in ENDINGS]
+    for _ in range(depth):
+        fitting = [name for name in middles if name not in GROWING or max(x.shape[2:]) * 2 <= LARGEST_MAP]
+        if min(x.shape[2:]) < 5:
+            fitting = ["resize", "conv_transpose", "add"]
+        x = LAYERS[str(np.asarray(fitting)[builder.random.integers(len(fitting))])](builder, x)
+    if min(x.shape[2:]) >= 2 and builder.random.integers(4) == 0:
+        x = LAYERS[ENDINGS[int(builder.random.integers(len(ENDINGS)))]](builder, x)
+    return builder.finish(x)

@@ -1,0 +1,66 @@
+"""Builds a compiled project's network for the PC and runs it step by step."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyanime.codegen.bundle import Bundle
+from tinyanime.codegen.cmsis_nn.sources import HOST_DEFINES
+
+RUNNER = Path(__file__).with_name("run_network.c")
+SANITIZERS = "-fsanitize=address,undefined"
+
+
+@dataclass(frozen=True, eq=False)
+class StepOutput:
+    """Rows [row_begin, row_end) of the output of layer `layer`, as int8 bytes in NHWC order."""
+
+    layer: int
+    row_begin: int
+    row_end: int
+    values: NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkRun:
+    steps: tuple[StepOutput, ...]
+    output: NDArray[np.int8]
+
+
+def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SANITIZERS,)) -> Path:
+    """Link network, kernels and CMSIS-NN with the step runner; returns the program."""
+    root = bundle.directory
+    program = root / f"network-{Path(compiler).name}"
+    sources = [*root.glob("network/*.c"), *root.glob("firmware/kernels/*.c"), *root.glob("cmsis_nn/Source/*.c")]
+    includes = [f"-I{root / folder}" for folder in ("network", "firmware/include", "firmware/kernels", "cmsis_nn/Include")]
+    defines = [f"-D{define}" for define in HOST_DEFINES]
+    command = [compiler, "-std=gnu11", "-O1", "-g", "-w", *extra, "-fno-sanitize-recover=all", *defines, *includes]
+    result = subprocess.run(
+        [*command, *map(str, sources), str(RUNNER), "-o", str(program)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return program
+
+
+def run_network(bundle: Bundle, program: Path, data: NDArray[np.int8]) -> NetworkRun:
+    """Feed `data` (the network input) and split what comes back by the manifest's steps."""
+    result = subprocess.run([str(program)], input=data.tobytes(), capture_output=True, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+    raw = np.frombuffer(result.stdout, dtype=np.int8)
+    steps, cursor = [], 0
+    for step in bundle.manifest.steps:
+        steps.append(StepOutput(step.layer, step.row_begin, step.row_end, raw[cursor : cursor + step.bytes]))
+        cursor += step.bytes
+    output = raw[cursor:]
+    assert output.size == bundle.manifest.output.size_bytes
+    return NetworkRun(tuple(steps), output)
+
+
+def available_compilers() -> tuple[str, ...]:
+    return tuple(name for name in ("gcc", "clang") if shutil.which(name))
