@@ -38,9 +38,7 @@ class Fields:
     values: dict[str, Any]
 
     @classmethod
-    def of_document(
-        cls, source: Path, values: dict[str, Any], record: type, computed: Iterable[str] = ()
-    ) -> Fields:
+    def of_document(cls, source: Path, values: dict[str, Any], record: type, computed: Iterable[str] = ()) -> Fields:
         """The whole file, which may have the fields of the dataclass `record` as keys, less `computed`."""
         return cls(source, "", values)._checked(record, computed)
 
@@ -86,9 +84,7 @@ class Fields:
             return default
         value: int = self._value(key, int)
         if value < minimum:
-            raise self._error(
-                f"key '{self._name(key)}' is {value}", f"Give a whole number of at least {minimum}."
-            )
+            raise self._error(f"key '{self._name(key)}' is {value}", f"Give a whole number of at least {minimum}.")
         return value
 
     def flag(self, key: str, *, default: bool) -> bool:
@@ -103,9 +99,7 @@ class Fields:
         """One or more values of the enumeration `options`, none twice."""
         values = self._texts(key)
         if not values:
-            raise self._error(
-                f"key '{self._name(key)}' is an empty list", f"Use one or more of {_listed(options)}."
-            )
+            raise self._error(f"key '{self._name(key)}' is an empty list", f"Use one or more of {_listed(options)}.")
         if len(set(values)) != len(values):
             raise self._error(f"key '{self._name(key)}' names a value twice", "Name each value once.")
         return tuple(self._member(key, value, options) for value in values)
@@ -121,9 +115,7 @@ class Fields:
         for option in options:
             if option.value == value:
                 return option
-        raise self._error(
-            f"key '{self._name(key)}' has the unknown value '{value}'", f"Use one of {_listed(options)}."
-        )
+        raise self._error(f"key '{self._name(key)}' has the unknown value '{value}'", f"Use one of {_listed(options)}.")
 
     def _value(self, key: str, kind: type, *, form: str = "") -> Any:
         wanted = form or _KIND_NAMES[kind]

@@ -65,9 +65,7 @@ def _parse(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise BoardError(f"The board file '{path}' does not exist.", hint=_known_boards_hint()) from None
     except UnicodeDecodeError:
-        raise BoardError(
-            f"{path} is not a text file in UTF-8.", hint="Give a board description in TOML."
-        ) from None
+        raise BoardError(f"{path} is not a text file in UTF-8.", hint="Give a board description in TOML.") from None
     except OSError as error:
         raise BoardError(
             f"The board file '{path}' cannot be read: {error.strerror or error}.", hint=_known_boards_hint()
@@ -129,9 +127,7 @@ def _toolchain(fields: Fields) -> Toolchain:
 
 
 def _emulator(fields: Fields) -> Emulator:
-    return Emulator(
-        kind=fields.choice("kind", EmulatorKind), machine=fields.text("machine", allow_empty=True)
-    )
+    return Emulator(kind=fields.choice("kind", EmulatorKind), machine=fields.text("machine", allow_empty=True))
 
 
 def _flash_tool(fields: Fields) -> FlashTool:

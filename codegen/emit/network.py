@@ -116,7 +116,8 @@ def network_context(schedule: Schedule, plan: MemoryPlan, kernels: tuple[Kernel,
     by_op: dict[int, list[Step]] = {}
     for step in schedule.steps:
         by_op.setdefault(step.op, []).append(step)
-    layers, arrays = [], []
+    layers: list[LayerContext] = []
+    arrays: list[ConstantArray] = []
     for index, op in enumerate(graph.ops):
         if index not in by_op:
             continue

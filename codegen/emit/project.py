@@ -10,8 +10,6 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from tinyanime.codegen.cmsis_nn.sources import KernelLibrary
-
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.bundle import (
     MANIFEST_NAME,
@@ -24,6 +22,7 @@ from tinyanime.codegen.bundle import (
     ManifestStep,
     ManifestTensor,
 )
+from tinyanime.codegen.cmsis_nn.sources import KernelLibrary
 from tinyanime.codegen.emit.network import NetworkContext, network_context
 from tinyanime.codegen.emit.render import environment
 from tinyanime.codegen.ir.graph import Graph

@@ -21,6 +21,11 @@ def tensor_array(tensor: onnx.TensorProto, label: str) -> NDArray[np.generic]:
         raise ModelError(
             f"{label} '{tensor.name}' is damaged: {error}.", hint="Export the model again."
         ) from error
+    if array.dtype.kind not in "biuf":
+        raise ModelError(
+            f"{label} '{tensor.name}' has type {onnx.TensorProto.DataType.Name(tensor.data_type)}, which is not "
+            "supported."
+        )
     return array
 
 

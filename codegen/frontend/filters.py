@@ -72,10 +72,10 @@ def _bias(importer: Importer, node: Node, accumulator_scales: NDArray[np.float64
             if value.zero_points.any():
                 raise node.refusal(f"has a bias '{name}' with a zero point other than 0")
             array, scales = value.values.ravel().astype(np.float64), value.scales
-        case Constant():
+        case Constant() if value.array.dtype.kind == "f":
             array, scales = value.array.ravel().astype(np.float64), np.ones(1)
         case _:
-            raise node.refusal(f"has a bias '{name}' that is computed at run time, it must be constant")
+            raise node.refusal(f"has a bias '{name}' that is neither constant float nor int32 behind DequantizeLinear")
     if array.size not in (1, accumulator_scales.size) or not np.isfinite(array).all():
         raise node.refusal(
             f"has a bias '{name}' of {array.size} value(s), {accumulator_scales.size} finite values are needed"

@@ -39,6 +39,9 @@ QUANTIZE_HINT = (
     "(per-tensor int8 activations)."
 )
 
+LARGEST_TENSOR = 1 << 28
+"""Elements beyond which a model is taken for damaged: no board holds such a tensor."""
+
 
 class Importer:
     """Turns nodes into IR operators; operator families call its methods.
@@ -289,6 +292,8 @@ class Importer:
                 f"Tensor '{name}' has shape {list(shape)}: only [1, C, H, W] and [1, F] are supported.",
                 hint="Export the model for pictures of rank 4 and batch size 1.",
             )
+        if prod(shape) > LARGEST_TENSOR:
+            raise ModelError(f"Tensor '{name}' of shape {list(shape)} has more than {LARGEST_TENSOR} elements.")
         unique = _unique(name, self.tensors)
         self.tensors[unique] = Tensor(unique, shape, quantization)
         return unique

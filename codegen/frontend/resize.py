@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ from tinyanime.codegen.ir.ops import ResizeNearest, Size2D
 RESIZE_HINT = (
     "Export it as mode nearest with whole factors, coordinate_transformation_mode asymmetric, nearest_mode floor."
 )
+
+LARGEST_FACTOR = 255
 
 
 def import_resize(importer: Importer, node: Node) -> None:
@@ -48,9 +52,11 @@ def _factors(importer: Importer, node: Node, shape: tuple[int, ...]) -> tuple[fl
 
 
 def _whole_factor(node: Node, factor: float, size: int) -> int:
-    if factor < 1.0 or factor != round(factor):
+    if not math.isfinite(factor) or factor < 1.0 or factor != round(factor):
         raise node.refusal(f"resizes by {factor:g}, only whole factors of at least 1 are supported", RESIZE_HINT)
     whole = round(factor)
+    if whole > LARGEST_FACTOR:
+        raise node.refusal(f"resizes by {whole}, factors up to {LARGEST_FACTOR} are supported", RESIZE_HINT)
     if not np.array_equal(_source_indices(node, whole, size), np.arange(size * whole) // whole):
         raise node.refusal(
             f"has coordinate_transformation_mode {node.text('coordinate_transformation_mode', 'half_pixel')} and "

@@ -6,6 +6,7 @@ Real multipliers are computed in float64 from the model's scales in the order Te
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tinyanime.codegen.ir.graph import Graph
@@ -61,6 +62,20 @@ def device_multiplier(real: float) -> Multiplier:
     return multiplier if multiplier.shift >= SMALLEST_SHIFT else Multiplier(0, 0)
 
 
+def single_rounding_multiplier(real: float) -> Multiplier:
+    """A multiplier for int8 values (at most 9 bits) under which `arm_nn_requantize` rounds only once.
+
+    With a normalized mantissa and a right shift, the product of a small value is rounded to an integer and then
+    divided with a second rounding: a quarter of all results would be one off, away from zero. So the mantissa stays
+    below 2**30 here and the shift at 0 or above: `real = mantissa * 2**(shift - 31)`, and what the mantissa loses
+    (at most 2**-32 times 255) does not show. Raises ValueError as `quantize_multiplier` does.
+    """
+    normalized = quantize_multiplier(real)
+    if normalized.shift >= 0:
+        return normalized
+    return Multiplier(math.floor(real * (1 << 31) + 0.5), 0)
+
+
 def conv_multipliers(op: FilterOp, graph: Graph) -> tuple[Multiplier, ...]:
     """One multiplier per output channel: `s_in * s_w[c] / s_out`.
 
@@ -96,5 +111,5 @@ def rescale_parameters(source: Quantization, target: Quantization, clamp: Clamp 
 
     Raises ValueError where `source.scale / target.scale` is not representable.
     """
-    multiplier = device_multiplier(source.scale / target.scale)
+    multiplier = single_rounding_multiplier(source.scale / target.scale)
     return RescaleParameters(source.zero_point, multiplier, target.zero_point, clamp or Clamp())

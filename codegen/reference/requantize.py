@@ -2,9 +2,9 @@
 
     out = clamp(arm_nn_requantize(in - in_zero_point, multiplier) + out_zero_point)
 
-with multiplier `in_scale / out_scale`. Source: TensorFlow Lite `reference_ops::Requantize`, int8 to int8. Because
-the value itself is small, the first of the two roundings is coarse: against exact arithmetic up to a quarter of the
-values may differ by one.
+with multiplier `in_scale / out_scale` in the single-rounding form of `ir/rescale.py`: halves round up. Source: the
+arithmetic is CMSIS-NN's; the choice of multiplier is this project's, because TensorFlow Lite's `Requantize` rounds
+small values twice.
 """
 
 from __future__ import annotations

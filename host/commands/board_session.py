@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board, EmulatorKind
+from tinyanime.codegen.errors import LinkError, ToolError
 from tinyanime.host.discovery import Connection, connect
-from tinyanime.host.emulate.launch import launch
+from tinyanime.host.emulate.launch import RunningBoard, launch
 from tinyanime.host.project import Project, built_image, check_same_build
 
 
@@ -20,9 +21,24 @@ def project_device(project: Project, board: Board, port: str | None) -> Iterator
             check_same_build(project, connection.info, connection.port)
             yield connection
         return
-    with launch(board, built_image(project)) as running, connect(running.port) as connection:
-        check_same_build(project, connection.info, connection.port)
-        yield connection
+    with launch(board, built_image(project)) as running:
+        try:
+            with connect(running.port) as connection:
+                check_same_build(project, connection.info, connection.port)
+                yield connection
+        except LinkError as error:
+            raise _virtual_failure(running, board) or error from error
+
+
+def _virtual_failure(running: RunningBoard, board: Board) -> ToolError | None:
+    """Why the virtual board ended, in its own words; None where it still runs: then the link is to blame."""
+    if running.exit_code is None:
+        return None
+    said, _, hint = running.log.strip().removeprefix("Error: ").partition("\n")
+    if said.startswith("Traceback"):
+        last = hint.splitlines()[-1]
+        return ToolError(f"The virtual {board.name} stopped through a defect ({last}).", hint="Report it; try again.")
+    return ToolError(f"The virtual {board.name} stopped: {said or 'it gave no reason'}", hint=hint)
 
 
 def cycles_text(connection: Connection, cycles: int) -> str:

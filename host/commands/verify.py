@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -116,10 +117,8 @@ def _verify_all(
     with console.progress() as report:
         for number, (photo, given) in enumerate(_inputs(files, project, reference), 1):
             started = time.monotonic()
-            stage = f"{photo.name} ({number} of {len(files)})"
-            comparison = compare_network(
-                connection.device, project, given, check, lambda done, total, s=stage: report(s, done, total)
-            )
+            steps = partial(report, f"{photo.name} ({number} of {len(files)})")
+            comparison = compare_network(connection.device, project, given, check, steps)
             verified.append(_Verified(photo, comparison, time.monotonic() - started))
     return verified
 

@@ -39,9 +39,9 @@ class ChildBoard:
     uart_out: int
 
 
-def start_child(command: Sequence[str], *, stdin: int, stdout: int, inherit: tuple[int, ...] = ()) -> (
-    subprocess.Popen[bytes]
-):
+def start_child(
+    command: Sequence[str], *, stdin: int, stdout: int, inherit: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
     """Starts `command` so that it ends with this process, however this process ends (on Linux).
 
     Its stderr is a pipe. Raises OSError where it cannot be started.

@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import socket
+import threading
 import time
 import tty
 from abc import ABC, abstractmethod
@@ -21,13 +22,14 @@ _GONE = (errno.EIO, errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 
 
 class Endpoint(ABC):
-    """A byte stream with at most one client. Nothing here blocks but `wait`."""
+    """A byte stream with at most one client. Nothing here blocks but `wait`; threads may share it."""
 
     port: str
     """What pyserial's `serial_for_url` opens."""
 
     def __init__(self) -> None:
         self._greeting: bytearray | None = bytearray()
+        self._lock = threading.RLock()
 
     @abstractmethod
     def connected(self) -> bool:
@@ -52,29 +54,31 @@ class Endpoint(ABC):
 
     def read(self, limit: int = 4096) -> bytes:
         """Up to `limit` bytes from the client; empty where none wait."""
-        if not self._ready():
-            return b""
-        try:
-            return self._receive(limit)
-        except BlockingIOError:
-            return b""
-        except OSError as error:
-            self._forget(error)
-            return b""
+        with self._lock:
+            if not self._ready():
+                return b""
+            try:
+                return self._receive(limit)
+            except BlockingIOError:
+                return b""
+            except OSError as error:
+                self._forget(error)
+                return b""
 
     def write(self, data: bytes) -> int:
         """Bytes taken, which may be fewer than given; all of them (lost) without a client."""
-        if not self._ready():
-            if self._greeting is not None and len(self._greeting) < _GREETING_BYTES:
-                self._greeting += data
-            return len(data)
-        try:
-            return self._send(data)
-        except BlockingIOError:
-            return 0
-        except OSError as error:
-            self._forget(error)
-            return len(data)
+        with self._lock:
+            if not self._ready():
+                if self._greeting is not None and len(self._greeting) < _GREETING_BYTES:
+                    self._greeting += data
+                return len(data)
+            try:
+                return self._send(data)
+            except BlockingIOError:
+                return 0
+            except OSError as error:
+                self._forget(error)
+                return len(data)
 
     def wait(self, timeout_s: float, *, want_write: bool = False) -> bool:
         """Waits until bytes arrive (or may be sent); False where neither happened in time."""
@@ -111,11 +115,11 @@ class PtyEndpoint(Endpoint):
         tty.setraw(slave)
         os.close(slave)  # From now on POLLHUP on the master means that no client has the port open.
         os.set_blocking(self._master, False)
-        self._poll = select.poll()
-        self._poll.register(self._master, 0)
 
     def connected(self) -> bool:
-        return not self._poll.poll(0)
+        poll = select.poll()  # A new one each time: one object does not serve two threads.
+        poll.register(self._master, 0)
+        return not poll.poll(0)
 
     def fileno(self) -> int:
         return self._master
@@ -151,14 +155,15 @@ class TcpEndpoint(Endpoint):
         self.port = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def connected(self) -> bool:
-        if self._client is None:
-            try:
-                self._client = self._listener.accept()[0]
-            except BlockingIOError:
-                return False
-            self._client.setblocking(False)
-            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return True
+        with self._lock:
+            if self._client is None:
+                try:
+                    self._client = self._listener.accept()[0]
+                except BlockingIOError:
+                    return False
+                self._client.setblocking(False)
+                self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return True
 
     def fileno(self) -> int:
         return (self._client or self._listener).fileno()

@@ -57,9 +57,7 @@ def qemu_command(program: str, board: Board, image: Path, uart_descriptor: int) 
 def _start(program: str, board: Board, image: Path, uart: socket.socket) -> subprocess.Popen[bytes]:
     command = qemu_command(program, board, image, uart.fileno())
     try:
-        return start_child(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, inherit=(uart.fileno(),)
-        )
+        return start_child(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, inherit=(uart.fileno(),))
     except OSError as error:
         raise ToolError(
             f"{program} cannot be started: {error.strerror or error}.", hint="Install QEMU again."

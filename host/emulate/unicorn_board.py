@@ -15,6 +15,7 @@ from pathlib import Path
 
 import unicorn
 from unicorn import arm_const
+from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
 
 from tinyanime.boards.schema import Board, MemoryKind, MemoryRegion, MemoryUse
 from tinyanime.codegen.errors import InputError, ToolError
@@ -61,8 +62,8 @@ class _Memory:
         if region.kind is MemoryKind.FLASH:
             ctypes.memset(self.data, 0xFF, region.size_bytes)
         else:
-            # RAM holds noise at power-on: firmware that reads what it never wrote shall notice.
-            noise = random.Random(region.base).randbytes(region.size_bytes)
+            # RAM holds noise at power-on, another each time: firmware that reads what it never wrote shall notice.
+            noise = random.randbytes(region.size_bytes)
             ctypes.memmove(self.data, noise, region.size_bytes)
 
     def map(self, machine: unicorn.Uc, base: int, size: int) -> None:
@@ -87,6 +88,7 @@ class VirtualBoard:
         self._stopping = False
         self._reset_requested = False
         self._failure = ""
+        self._broken: BaseException | None = None
         self.resets: tuple[ResetCause, ...] = ()
         self._power_on(ResetCause.POWER_ON)
 
@@ -106,6 +108,7 @@ class VirtualBoard:
         machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         machine.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
         self._machine = machine
+        self._callbacks: list[object] = []
         self._reset_requested = False
         self.counter = BlockCounter(machine)
         wiring = Wiring(
@@ -117,7 +120,7 @@ class VirtualBoard:
             if memory.region.base not in gated:
                 memory.map(machine, memory.region.base, memory.region.size_bytes)
         for page in self.chip.bus.pages():
-            machine.mmio_map(page, _PAGE, self._read, page, self._write, page)
+            self._map_registers(page)
         machine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid)
         stack, start = (int.from_bytes(machine.mem_read(self._vectors + 4 * i, 4), "little") for i in range(2))
         machine.reg_write(arm_const.UC_ARM_REG_SP, stack)
@@ -136,25 +139,41 @@ class VirtualBoard:
         elif not on and mapped:
             self._machine.mem_unmap(base, size)
 
-    def _read(self, machine: unicorn.Uc, offset: int, size: int, page: int) -> int:
-        try:
-            return self.chip.bus.read(page + offset, size)
-        except BusError as error:
-            self._fail(str(error))
-            return 0
+    def _map_registers(self, page: int) -> None:
+        """Leads accesses to a page of registers to the bus.
 
-    def _write(self, machine: unicorn.Uc, offset: int, size: int, value: int, page: int) -> None:
-        try:
-            self.chip.bus.write(page + offset, size, value)
-        except BusError as error:
-            self._fail(str(error))
+        Straight through ctypes: the callbacks of unicorn's Python layer cost as much again.
+        """
+        read, write = self.chip.bus.read, self.chip.bus.write
+
+        def on_read(_: object, offset: int, size: int, __: object) -> int:
+            try:
+                return read(page + offset, size)
+            except BaseException as error:  # ctypes would swallow it.
+                self._fail(error)
+                return 0
+
+        def on_write(_: object, offset: int, size: int, value: int, __: object) -> None:
+            try:
+                write(page + offset, size, value)
+            except BaseException as error:  # ctypes would swallow it.
+                self._fail(error)
+
+        callbacks = (MMIO_READ_CFUNC(on_read), MMIO_WRITE_CFUNC(on_write))
+        self._callbacks.append(callbacks)
+        status = uclib.uc_mmio_map(self._machine._uch, page, _PAGE, callbacks[0], 0, callbacks[1], 0)
+        if status != unicorn.UC_ERR_OK:
+            raise ToolError(f"unicorn does not map registers at 0x{page:08x} (error {status}).")
 
     def _on_invalid(self, machine: unicorn.Uc, access: int, address: int, size: int, value: int, _: object) -> bool:
         self._failure = _ACCESS[access].format(size=size, address=address)
         return False
 
-    def _fail(self, what: str) -> None:
-        self._failure = what
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, BusError):
+            self._failure = str(error)
+        else:
+            self._broken = error
         self._machine.emu_stop()
 
     def _request_reset(self) -> None:
@@ -190,6 +209,8 @@ class VirtualBoard:
             self._failure = self._failure or f"made the core fault ({error})"
         else:
             self._pc = machine.reg_read(arm_const.UC_ARM_REG_PC)
+        if self._broken is not None:
+            raise self._broken
         if self._failure:
             raise self._error(self._failure)
         if self._reset_requested:

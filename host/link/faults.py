@@ -19,7 +19,7 @@ class FaultPlan:
     truncation: float = 0.0
     corruption: float = 0.0
     noise: float = 0.0
-    """Random bytes, zeros among them, in front of a frame."""
+    """Random bytes, zeros among them, between two frames."""
     delay: float = 0.0
     delay_s: float = 0.05
     reset: float = 0.0
@@ -65,9 +65,10 @@ class _Line:
         return happens
 
     def _spoil(self, piece: bytes) -> list[bytes]:
-        if len(piece) == 1:
-            return [piece]
         plan = self._plan
+        if len(piece) == 1:
+            noise = self._random.randbytes(self._random.randint(1, 40)) if self._happens(plan.noise) else b""
+            return [noise + piece]
         if self._happens(plan.loss):
             return []
         if self._happens(plan.truncation):
@@ -77,8 +78,6 @@ class _Line:
             for _ in range(self._random.randint(1, 4)):
                 damaged[self._random.randrange(len(damaged))] ^= self._random.randint(1, 255)
             piece = bytes(damaged)
-        if self._happens(plan.noise):
-            piece = self._random.randbytes(self._random.randint(1, 40)) + piece
         if self._happens(plan.delay):
             self._delayed.append((self._now() + self._random.random() * plan.delay_s, piece))
             return []

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.models.builders import random_network, save
 
+from tests.models.builders import save
+from tests.models.random_networks import random_network
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.bundle import MANIFEST_NAME, load_bundle

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from tests.support.kernel_case import Array, Bench, Kernel, KernelCase
 from tests.support.one_op import OneOp
-
 from tinyanime.codegen.cmsis_nn import scratch
 from tinyanime.codegen.ir.ops import AveragePool, Conv2D, FullyConnected, MaxPool, Padding
 from tinyanime.codegen.ir.rescale import FilterOp, conv_multipliers

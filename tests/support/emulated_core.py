@@ -7,8 +7,9 @@ from typing import Any
 
 import unicorn
 from elftools.elf.elffile import ELFFile
-from tests.support.kernel_case import KernelCase, KernelResult, result_of
 from unicorn import arm_const
+
+from tests.support.kernel_case import KernelCase, KernelResult, result_of
 
 _PAGE = 4096
 _STACK_TOP = 0x2000_8000

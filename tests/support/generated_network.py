@@ -38,7 +38,8 @@ def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SA
     root = bundle.directory
     program = root / f"network-{Path(compiler).name}"
     sources = [*root.glob("network/*.c"), *root.glob("firmware/kernels/*.c"), *root.glob("cmsis_nn/Source/*.c")]
-    includes = [f"-I{root / folder}" for folder in ("network", "firmware/include", "firmware/kernels", "cmsis_nn/Include")]
+    folders = ("network", "firmware/include", "firmware/kernels", "cmsis_nn/Include")
+    includes = [f"-I{root / folder}" for folder in folders]
     defines = [f"-D{define}" for define in HOST_DEFINES]
     command = [compiler, "-std=gnu11", "-O1", "-g", "-w", *extra, "-fno-sanitize-recover=all", *defines, *includes]
     result = subprocess.run(

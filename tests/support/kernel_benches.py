@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from tests.support.emulated_core import EmulatedCore
 from tests.support.host_program import HostProgram
 from tests.support.kernel_case import Bench
-
 from tinyanime.codegen.cmsis_nn.sources import HOST_DEFINES, WRAPPERS, find_cmsis_nn
 
 _ROOT = Path(__file__).resolve().parents[2]

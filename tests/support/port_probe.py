@@ -11,8 +11,8 @@ from pathlib import Path
 
 import jinja2
 
-from tinyanime.boards.loader import load_board
 from tests.support.hello_firmware import ArenaBank, make, write_project
+from tinyanime.boards.loader import load_board
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).with_name("port_probe.c")
@@ -39,6 +39,12 @@ class Probe:
 
     def expect_start(self) -> None:
         assert self.read(1) == b"S"
+
+    def synchronize(self) -> None:
+        """Takes what is left of the start: opening a serial port may or may not drop it."""
+        self.write(b"e\x01\x00\x00")
+        first = self.read(1)
+        assert first == b"\xff" or (first == b"S" and self.read(1) == b"\xff")
 
     def echo(self, data: bytes) -> bytes:
         """What the probe makes of `data`: each byte inverted."""
@@ -94,8 +100,6 @@ def write_posix_project(directory: Path) -> None:
 def build_posix_probe(directory: Path, *choices: str) -> Path:
     """The probe as a program of this PC; `choices` are make variables such as "CC=clang"."""
     write_posix_project(directory)
-    result = subprocess.run(
-        ["make", "-j2", *choices], cwd=directory, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run(["make", "-j2", *choices], cwd=directory, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return directory / "build" / "firmware.elf"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import UserError
@@ -29,26 +29,30 @@ CLOCKED_MEMORY = {
 
 @dataclass(frozen=True, slots=True)
 class ChipSettings:
-    """What may differ from board to board: silicon revision, and whether the 8 MHz clock from the ST-LINK is there."""
+    """What may differ from board to board: silicon revision, whether the 8 MHz clock from the ST-LINK is there, and
+    whether the PLL ever locks."""
 
     revision: Revision = Revision.V
     hse_works: bool = True
+    pll_locks: bool = True
 
 
 def parse_settings(settings: tuple[tuple[str, str], ...]) -> ChipSettings:
-    """From `revision=V|Y` and `hse=on|off`; UserError for anything else."""
-    revision, hse_works = Revision.V, True
+    """From `revision=V|Y`, `hse=on|off` and `pll=on|off`; UserError for anything else."""
+    chosen = ChipSettings()
     for name, value in settings:
         if name == "revision" and value.upper() in Revision.__members__:
-            revision = Revision[value.upper()]
+            chosen = replace(chosen, revision=Revision[value.upper()])
         elif name == "hse" and value in ("on", "off"):
-            hse_works = value == "on"
+            chosen = replace(chosen, hse_works=value == "on")
+        elif name == "pll" and value in ("on", "off"):
+            chosen = replace(chosen, pll_locks=value == "on")
         else:
             raise UserError(
                 f"The virtual stm32h743 has no setting {name}={value}.",
-                hint="It takes revision=V, revision=Y, hse=on and hse=off.",
+                hint="It takes revision=V|Y, hse=on|off and pll=on|off.",
             )
-    return ChipSettings(revision, hse_works)
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,15 @@ class Stm32h743:
         syscfg = Syscfg(settings.revision)
         power = Pwr(syscfg)
         flash = FlashInterface()
-        self.rcc = Rcc(settings.revision, power, flash, cause, self._set_clock, hse_works=settings.hse_works)
+        self.rcc = Rcc(
+            settings.revision,
+            power,
+            flash,
+            cause,
+            self._set_clock,
+            hse_works=settings.hse_works,
+            pll_locks=settings.pll_locks,
+        )
         self.clock = CoreClock(wiring.counter, lambda: self.rcc.core_hz, wiring.stop)
         pins = GpioD()
         self.usart = Usart3(wiring.endpoint, wiring.board.uart.baud, self.rcc, pins, self.clock)

@@ -77,6 +77,7 @@ class Rcc(Peripheral):
         set_clock: Callable[[str, bool], None],
         *,
         hse_works: bool = True,
+        pll_locks: bool = True,
     ) -> None:
         super().__init__()
         self._revision = revision
@@ -84,6 +85,7 @@ class Rcc(Peripheral):
         self._flash = flash
         self._set_clock = set_clock
         self._hse_works = hse_works
+        self._pll_locks = pll_locks
         self._polls = {_HSEON: 0, _PLL1ON: 0}
         self.values["RSR"] = int(cause)
 
@@ -134,7 +136,7 @@ class Rcc(Peripheral):
         if value & _HSEON and self._hse_works and self._ready_after_polls(_HSEON):
             value |= _HSERDY
         source_ready = self.values["PLLCKSELR"] & 3 == 0 or value & _HSERDY
-        if value & _PLL1ON and source_ready and self._ready_after_polls(_PLL1ON):
+        if value & _PLL1ON and source_ready and self._pll_locks and self._ready_after_polls(_PLL1ON):
             value |= _PLL1RDY
         self.values["CR"] = value
         return value

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
 from tests.support.cmsis_cases import (
     conv_band,
     convolution_call,
@@ -27,7 +28,6 @@ from tests.support.one_op import (
     windows,
     zero_points,
 )
-
 from tinyanime.codegen.cmsis_nn.limits import convolve_limit, depthwise_limit, pool_limit
 from tinyanime.codegen.ir.ops import AveragePool, Conv2D, Filter, FullyConnected, MaxPool, Padding, Size2D
 from tinyanime.codegen.ir.tensor import Quantization, Tensor

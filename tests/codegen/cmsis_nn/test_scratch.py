@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.support.cmsis_cases import conv_band, convolution_call
 from tests.support.kernel_benches import kernel_benches
 from tests.support.kernel_case import Kernel, KernelCase, KernelResult
 from tests.support.one_op import Int8Array, OneOp, bands, convolutions
-
 from tinyanime.codegen.cmsis_nn import scratch
 from tinyanime.codegen.ir.ops import Padding, Size2D
 
@@ -76,7 +76,7 @@ def test_a_read_behind_the_input_is_noticed_on_every_bench() -> None:
     for bench in kernel_benches():
         if bench.name == "PC, GCC":
             continue  # Nothing watches memory there.
-        with pytest.raises(AssertionError, match="behind buffer 0|heap-buffer-overflow"):
+        with pytest.raises(AssertionError, match=r"behind buffer 0|heap-buffer-overflow"):
             bench.run(case)
         noticed += 1
     assert noticed == 3

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.models.builders import random_network, save
+
+from tests.models.builders import save
+from tests.models.random_networks import random_network
 from tests.support.generated_network import available_compilers, build_network, run_network
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.bundle import Bundle
@@ -14,6 +16,8 @@ from tinyanime.codegen.compiler import compile_model
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.reference import run_reference
+from tinyanime.codegen.schedule import choose
+from tinyanime.codegen.schedule.stages import DEFAULT_POLICIES, FusionPolicy
 
 COMPILERS = available_compilers()
 
@@ -33,11 +37,22 @@ def assert_equals_reference(bundle: Bundle, graph: Graph, program: Path, seed: i
     np.testing.assert_array_equal(run.output, expected[graph.outputs[0]].ravel())
 
 
+POLICIES = (
+    DEFAULT_POLICIES,
+    (FusionPolicy(fuse_consumers=True, band_bytes=1),),
+    (FusionPolicy(fuse_consumers=False, band_bytes=600),),
+)
+"""What the compiler does by itself, the smallest bands, and bands of a few rows."""
+
+
 @pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
-@pytest.mark.parametrize("seed", range(8))
-def test_a_random_network_equals_the_reference_in_every_step(tmp_path: Path, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(9))
+def test_a_random_network_equals_the_reference_in_every_step(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "DEFAULT_POLICIES", POLICIES[seed % len(POLICIES)])
     model = tmp_path / "model.onnx"
-    save(random_network(seed), model)
+    save(random_network(seed, unsigned=seed % 4 == 3), model)
     graph = load_and_prepare(model)
     bundle = compile_model(model, load_board("posix"), tmp_path / "project")
     compiler = COMPILERS[seed % len(COMPILERS)]

@@ -1,5 +1,6 @@
-/* Reads a file of golden frames (path in argv[1], format: tests/support/golden_conversation.py), takes every frame apart
- * with the firmware's reader and builds it again with its writer: the bytes must be the same. Prints how many. */
+/* Reads a file of golden frames (path in argv[1], format: tests/support/golden_conversation.py), takes every
+ * frame apart with the firmware's reader and builds it again with its writer: the bytes must be the same.
+ * Prints how many. */
 #include <stdio.h>
 #include <string.h>
 

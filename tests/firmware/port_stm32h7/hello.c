@@ -77,7 +77,7 @@ __attribute__((noinline)) static uint32_t dig(uint32_t depth) {
     return depth == 0 ? 0 : dig(depth + 1u) + room[depth % 64u];
 }
 
-static void command(uint8_t letter) {
+__attribute__((noinline)) static void command(uint8_t letter) {
     switch (letter) {
     case 'c':
         put_number("clock", ta_port_clock_hz());

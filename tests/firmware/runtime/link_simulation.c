@@ -1,5 +1,5 @@
-/* The link in a shared library, driven call by call from Python (tests/support/simulated_device.py): time stands still
- * between calls, what is sent waits in a buffer. */
+/* The link in a shared library, driven call by call from Python (tests/support/simulated_device.py): time
+ * stands still between calls, what is sent waits in a buffer. */
 #include <string.h>
 
 #include "test_network.h"

@@ -33,7 +33,7 @@ def test_the_host_talks_to_the_process_through_the_announced_port(program: Path,
         port = board.port()
         assert port.startswith("/dev/") if tcp_port is None else port.startswith("socket://127.0.0.1:")
         with probe_on(port) as probe:
-            probe.expect_start()
+            probe.synchronize()
             assert probe.echo(data) == inverted(data)
 
 
@@ -42,7 +42,7 @@ def test_a_second_client_finds_the_board_as_the_first_left_it(program: Path, tcp
     with served(process.serve, POSIX, program, tcp_port) as board:
         port = board.port()
         with probe_on(port) as probe:
-            probe.expect_start()
+            probe.synchronize()
             first = probe.info()
         time.sleep(0.1)
         with probe_on(port) as probe:
@@ -52,7 +52,7 @@ def test_a_second_client_finds_the_board_as_the_first_left_it(program: Path, tcp
 
 def test_a_reset_is_seen_by_the_same_client(program: Path) -> None:
     with served(process.serve, POSIX, program) as board, probe_on(board.port()) as probe:
-        probe.expect_start()
+        probe.synchronize()
         probe.write(b"r")
         probe.expect_start()
         assert probe.echo(b"x") == inverted(b"x")
@@ -69,7 +69,7 @@ def test_switching_off_ends_serve_within_a_second_and_leaves_no_process(program:
 
 def test_a_program_that_crashes_is_reported_with_its_signal(program: Path) -> None:
     with served(process.serve, POSIX, program) as board, probe_on(board.port()) as probe:
-        probe.expect_start()
+        probe.synchronize()
         probe.write(b"x")
         board.thread.join(10)
     assert isinstance(board.error, EmulationError)

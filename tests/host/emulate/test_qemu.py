@@ -35,13 +35,13 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_image_answers_over_the_announced_port(image: Path, tcp_port: int | None) -> None:
     data = random.Random(11).randbytes(5000)
     with served(qemu.serve, MPS2, image, tcp_port) as board, probe_on(board.port()) as probe:
-        probe.expect_start()
+        probe.synchronize()
         assert probe.echo(data) == inverted(data)
 
 
 def test_the_fpu_timer_and_stack_count_work_in_the_machine(image: Path) -> None:
     with served(qemu.serve, MPS2, image) as board, probe_on(board.port()) as probe:
-        probe.expect_start()
+        probe.synchronize()
         assert probe.product() == 2.25
         first = probe.info()
         time.sleep(0.2)
@@ -56,7 +56,7 @@ def test_the_fpu_timer_and_stack_count_work_in_the_machine(image: Path) -> None:
 
 def test_a_long_answer_and_input_meanwhile_lose_nothing(image: Path) -> None:
     with served(qemu.serve, MPS2, image) as board, probe_on(board.port()) as probe:
-        probe.expect_start()
+        probe.synchronize()
         probe.write(b"f" + (60_000).to_bytes(2, "little") + b"e\x04\x00wait")
         assert probe.read(60_000) == bytes(index & 0xFF for index in range(60_000))
         assert probe.read(4) == inverted(b"wait")
@@ -64,7 +64,7 @@ def test_a_long_answer_and_input_meanwhile_lose_nothing(image: Path) -> None:
 
 def test_the_board_takes_input_after_a_reset_and_after_a_fault(image: Path) -> None:
     with served(qemu.serve, MPS2, image) as board, probe_on(board.port()) as probe:
-        probe.expect_start()
+        probe.synchronize()
         for command in (b"r", b"x"):
             probe.write(command)
             probe.expect_start()

@@ -23,7 +23,7 @@ PLANS = {
     "corruption": FaultPlan(corruption=0.1),
     "noise": FaultPlan(noise=0.3),
     "delay": FaultPlan(delay=0.2, delay_s=1.5),
-    "resets": FaultPlan(reset=0.02),
+    "resets": FaultPlan(reset=0.05),
     "everything": FaultPlan(
         loss=0.03, duplication=0.05, reordering=0.05, truncation=0.03, corruption=0.03, noise=0.05, delay=0.05,
         delay_s=2.0, reset=0.01,

@@ -1,0 +1,162 @@
+#include "fuzz_device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tinyanime/port.h"
+
+#define REQUIRE(condition)                                                                                   \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            abort();                                                                                         \
+        }                                                                                                    \
+    } while (0)
+
+static ta_link session;
+static ta_link_device device;
+static ta_frame_reader answers; /* Reads what the device sends. */
+static uint32_t milliseconds;
+static uint32_t replies; /* Replies and errors since the last request. */
+static uint16_t reply_sequence;
+static uint16_t sequence;
+
+/* What READ and STEP say about the memory they read must be true. */
+static void check_result(const ta_frame *frame) {
+    const ta_network *network = &ta_network_instance;
+    if (frame->type == (TA_LINK_READ_OUTPUT | TA_LINK_REPLY)) {
+        const uint32_t offset = ta_read_u32(frame->payload + 4);
+        const uint32_t count = frame->payload_bytes - 8u;
+        REQUIRE(offset + count <= network->output.bytes);
+        REQUIRE(memcmp(network->output.data + offset, frame->payload + 8, count) == 0);
+    } else if (frame->type == (TA_LINK_STEP | TA_LINK_REPLY)) {
+        const ta_step *step = &network->steps[ta_read_u16(frame->payload + 4)];
+        REQUIRE(ta_read_u32(frame->payload + 6) == step->output_bytes);
+        REQUIRE(ta_read_u32(frame->payload + 10) ==
+                ta_crc32(0, (const uint8_t *)step->output, step->output_bytes));
+    } else if (frame->type == TA_LINK_DONE && frame->payload[4] == TA_OK) {
+        const uint32_t crc = ta_crc32(0, (const uint8_t *)network->output.data, network->output.bytes);
+        REQUIRE(ta_read_u32(frame->payload + 11) == crc);
+    }
+}
+
+/* Everything the device sends must be good frames of reply and event types. */
+static void check_sent(void *context, const uint8_t *bytes, uint32_t count) {
+    (void)context;
+    REQUIRE(count >= 1u);
+    for (uint32_t i = 0; i < count; i++) {
+        ta_frame frame;
+        if (!ta_frame_reader_put(&answers, bytes[i], &frame)) {
+            continue;
+        }
+        REQUIRE(frame.version == TA_LINK_VERSION && frame.type >= TA_LINK_REPLY);
+        check_result(&frame);
+        if (frame.type != TA_LINK_PROGRESS && frame.type != TA_LINK_DONE) {
+            replies++;
+            reply_sequence = frame.sequence;
+        }
+    }
+    REQUIRE(answers.dropped == 0u);
+}
+
+static uint32_t now_ms(void *context) {
+    (void)context;
+    return milliseconds;
+}
+
+static uint32_t stack_free(void *context) {
+    (void)context;
+    return 1234;
+}
+
+static void restart(void *context) {
+    (void)context;
+    device.boot_id++;
+}
+
+void fuzz_boot(void) {
+    test_failing_step = 99u;
+    memset(&answers, 0, sizeof answers);
+    memset(ta_network_instance.input.data, 0, ta_network_instance.input.bytes);
+    device = (ta_link_device){
+        .network = &ta_network_instance,
+        .firmware_version = "fuzz",
+        .boot_id = 1, /* So that RESET can be guessed. */
+        .clock_hz = 1000000,
+        .self_check = TA_OK,
+        .write = check_sent,
+        .millis = now_ms,
+        .stack_free_bytes = stack_free,
+        .reset = restart,
+    };
+    ta_link_init(&session, &device);
+}
+
+static void check_state(void) {
+    const uint32_t size = ta_network_instance.input.bytes;
+    REQUIRE(session.state <= TA_LINK_STATE_FAILED);
+    REQUIRE(session.reader.count <= TA_FRAME_ENCODED_BYTES);
+    REQUIRE(session.next_offset <= size);
+    REQUIRE(session.state != TA_LINK_STATE_READY || session.next_offset == size);
+    REQUIRE(session.executor.next_step <= ta_network_instance.step_count);
+    if (session.state == TA_LINK_STATE_READY) {
+        const uint8_t *input = (const uint8_t *)ta_network_instance.input.data;
+        REQUIRE(ta_crc32(0, input, size) == session.transfer_crc);
+    }
+}
+
+bool fuzz_receive(uint8_t byte) {
+    const bool handled = ta_link_receive(&session, byte);
+    if (handled) {
+        check_state();
+    }
+    return handled;
+}
+
+bool fuzz_work(void) {
+    const bool more = ta_link_work(&session);
+    milliseconds += 30u;
+    check_state();
+    return more;
+}
+
+static void put_byte(void *context, const uint8_t *bytes, uint32_t count) {
+    (void)context;
+    for (uint32_t i = 0; i < count; i++) {
+        (void)fuzz_receive(bytes[i]);
+    }
+}
+
+void fuzz_request(uint8_t version, uint8_t type, const uint8_t *payload, uint32_t count) {
+    static ta_frame_writer writer;
+    sequence++;
+    replies = 0;
+    ta_frame_start(&writer, type, sequence);
+    writer.content[0] = version;
+    ta_frame_bytes(&writer, payload, count);
+    ta_frame_send(&writer, put_byte, NULL);
+    REQUIRE(replies == (type < TA_LINK_REPLY ? 1u : 0u));
+    REQUIRE(replies == 0u || reply_sequence == sequence);
+}
+
+void fuzz_finish(void) {
+    uint32_t steps = 0;
+    while (fuzz_work()) {
+        steps++;
+        REQUIRE(steps <= ta_network_instance.step_count);
+    }
+}
+
+uint32_t ta_port_cycles(void) {
+    return milliseconds * 1000u;
+}
+
+uint32_t ta_port_millis(void) {
+    return milliseconds;
+}
+
+uint32_t ta_port_clock_hz(void) {
+    return 1000000u;
+}
+
+void ta_port_watchdog_feed(void) {
+}

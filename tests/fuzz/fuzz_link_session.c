@@ -1,0 +1,88 @@
+/* libFuzzer target: the input is a script of requests that always get past COBS and CRC, so that the fuzzer
+ * reaches the session. One entry: opcode u8, then what the opcode takes; a script that ends early ends the
+ * run. 0x00..0x7F  a request of that type: payload length u8, payload 0x80        executes one step of a run
+ *   0x81        all of the input by BEGIN, DATA, END: transfer u8, pattern u8
+ *   0x82        a request of type u8 with payload length u16 (up to 1040), filled with u8
+ *   0x83        a frame of version u8 and type u8
+ *   0x84        the step that fails from now on: u8
+ *   else        the device is reset */
+#include <string.h>
+
+#include "fuzz_device.h"
+
+typedef struct {
+    const uint8_t *bytes;
+    size_t count;
+} script;
+
+static uint8_t next(script *rest) {
+    if (rest->count == 0u) {
+        return 0;
+    }
+    rest->count--;
+    return *rest->bytes++;
+}
+
+static void put_u32(uint8_t *bytes, uint32_t value) {
+    for (unsigned i = 0; i < 4u; i++) {
+        bytes[i] = (uint8_t)((value >> (8u * i)) & 0xFFu);
+    }
+}
+
+static void send_picture(uint8_t transfer, uint8_t pattern) {
+    static uint8_t picture[TEST_BYTES];
+    uint8_t payload[TA_LINK_MAX_PAYLOAD];
+    memset(picture, pattern, sizeof picture);
+    put_u32(payload, transfer);
+    put_u32(payload + 4, TEST_BYTES);
+    put_u32(payload + 8, ta_crc32(0, picture, TEST_BYTES));
+    fuzz_request(TA_LINK_VERSION, TA_LINK_BEGIN, payload, 12);
+    for (uint32_t offset = 0; offset < TEST_BYTES; offset += TA_LINK_CHUNK) {
+        const uint32_t left = TEST_BYTES - offset;
+        const uint32_t count = left < TA_LINK_CHUNK ? left : TA_LINK_CHUNK;
+        put_u32(payload + 4, offset);
+        memcpy(payload + 8, picture + offset, count);
+        fuzz_request(TA_LINK_VERSION, TA_LINK_DATA, payload, 8u + count);
+    }
+    fuzz_request(TA_LINK_VERSION, TA_LINK_END, payload, 4);
+}
+
+static void play(script *rest) {
+    uint8_t payload[TA_LINK_MAX_PAYLOAD] = {0};
+    const uint8_t opcode = next(rest);
+    if (opcode < 0x80u) {
+        const uint32_t count = next(rest);
+        for (uint32_t i = 0; i < count; i++) {
+            payload[i] = next(rest);
+        }
+        fuzz_request(TA_LINK_VERSION, opcode, payload, count);
+    } else if (opcode == 0x80u) {
+        (void)fuzz_work();
+    } else if (opcode == 0x81u) {
+        const uint8_t transfer = next(rest);
+        send_picture(transfer, next(rest));
+    } else if (opcode == 0x82u) {
+        const uint8_t type = next(rest);
+        const uint32_t low = next(rest);
+        const uint32_t count = (low | ((uint32_t)next(rest) << 8)) % (TA_LINK_MAX_PAYLOAD + 1u);
+        memset(payload, next(rest), sizeof payload);
+        fuzz_request(TA_LINK_VERSION, type, payload, count);
+    } else if (opcode == 0x83u) {
+        const uint8_t version = next(rest);
+        fuzz_request(version, next(rest), payload, 0);
+    } else if (opcode == 0x84u) {
+        test_failing_step = next(rest);
+    } else {
+        fuzz_boot();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    script rest = {data, size};
+    fuzz_boot();
+    while (rest.count > 0u) {
+        play(&rest);
+    }
+    fuzz_finish();
+    return 0;
+}
