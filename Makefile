@@ -19,11 +19,11 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow build flash emulate verify size bench boards doctor clean distclean \
-	lint format fuzz hil train setup setup-demo setup-flash setup-test setup-train
+	lint format fuzz fuzz-corpus hil train setup setup-demo setup-flash setup-test setup-train
 
 help: ## Show this list
 	@echo "make TARGET [BOARD=stm32h743|mps2-an500|posix|FILE.toml] [MODEL=FILE.onnx]"
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 # --- What a person does with a board ------------------------------------------------------------------------------
 
@@ -37,19 +37,19 @@ build: setup-demo ## Compile MODEL into firmware for BOARD
 	@$(MAKE) --no-print-directory firmware
 
 flash: setup-flash build ## Build and write the firmware to the real BOARD
-	@$(TINYANIME) flash --board $(BOARD)
+	@$(TINYANIME) flash --board $(BOARD) --project $(PROJECT)
 
 emulate: build ## Start the virtual BOARD and print its port
-	@$(TINYANIME) emulate --board $(BOARD)
+	@$(TINYANIME) emulate --board $(BOARD) --project $(PROJECT)
 
 verify: build ## Compare BOARD (real with PORT=..., else virtual) with the reference, layer by layer
-	@$(TINYANIME) verify --board $(BOARD) $(if $(PORT),--port $(PORT))
+	@$(TINYANIME) verify --board $(BOARD) --project $(PROJECT) $(if $(PORT),--port $(PORT))
 
 size: build ## Show flash and every memory bank of BOARD, used and free
-	@$(TINYANIME) size --board $(BOARD)
+	@$(TINYANIME) size --board $(BOARD) --project $(PROJECT)
 
 bench: build ## Count instructions and bytes per layer on the emulated BOARD
-	@$(TINYANIME) bench --board $(BOARD)
+	@$(TINYANIME) bench --board $(BOARD) --project $(PROJECT)
 
 boards: setup-demo ## List the boards
 	@$(TINYANIME) boards
@@ -74,16 +74,22 @@ test-slow: setup-test ## Run the longer sweeps too
 hil: setup-test build ## Run the hardware tests on BOARD (real with PORT=..., else virtual)
 	@$(BIN)/pytest -q tests/hil --board $(BOARD) $(if $(PORT),--port $(PORT))
 
-C_SOURCES = $(shell find firmware tests -name '*.c' -o -name '*.h')
+fuzz: setup-test ## Fuzz the link's C code with sanitizers (FUZZ_SECONDS=30 per fuzzer)
+	@$(BIN)/python tests/fuzz/run_fuzz.py --seconds $(FUZZ_SECONDS)
+
+fuzz-corpus: setup-test ## Run the fuzzers over the committed corpus only
+	@$(BIN)/python tests/fuzz/run_fuzz.py --regression
+
+C_SOURCES = $(shell find firmware tests host -name '*.c' -o -name '*.h')
 CPPCHECK_FLAGS := --quiet --error-exitcode=1 --std=c11 --enable=warning,style,performance,portability \
 	--inline-suppr --suppressions-list=.make/cppcheck-suppressions -j $(JOBS)
-CPPCHECK_INCLUDES := -Ifirmware/include $(addprefix -I,$(wildcard firmware/startup/*))
 
 lint: setup-test ## Check Python and C sources
-	@echo "ruff" && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
-	@echo "mypy" && $(BIN)/mypy --no-error-summary
-	@echo "clang-format" && clang-format --dry-run -Werror $(C_SOURCES)
-	@echo "cppcheck" && cppcheck $(CPPCHECK_FLAGS) $(CPPCHECK_INCLUDES) firmware
+	@echo "lint: ruff" && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@echo "lint: mypy" && $(BIN)/mypy --no-error-summary
+	@echo "lint: clang-format" && clang-format --dry-run -Werror $(C_SOURCES)
+	@echo "lint: warnings" && $(BIN)/python .make/c_warnings.py
+	@echo "lint: cppcheck" && cppcheck $(CPPCHECK_FLAGS) -Ifirmware/include firmware
 
 format: setup-test ## Lay out Python and C sources
 	@$(BIN)/ruff check --quiet --fix . || true

@@ -12,7 +12,7 @@ from tinyanime.codegen.errors import ModelError
 from tinyanime.codegen.frontend.constants import tensor_array
 from tinyanime.codegen.frontend.importer import QUANTIZE_HINT, Importer
 from tinyanime.codegen.frontend.node import node_from
-from tinyanime.codegen.frontend.onnx_file import default_opset, read_model
+from tinyanime.codegen.frontend.onnx_file import check_structure, default_opset, read_model
 from tinyanime.codegen.frontend.operators import OPERATORS
 from tinyanime.codegen.frontend.outputs import connect_output
 from tinyanime.codegen.frontend.values import Constant, FloatInput, IntegerInput
@@ -35,10 +35,11 @@ def load_model(path: Path) -> Graph:
     importer = Importer()
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
-    for tensor in model.graph.initializer:
-        importer.define(tensor.name, Constant(tensor_array(tensor, "Initializer")))
     for value in inputs:
         importer.define(value.name, _network_input(value))
+    check_structure(model, path)
+    for tensor in model.graph.initializer:
+        importer.define(tensor.name, Constant(tensor_array(tensor, "Initializer")))
     opset = default_opset(model)
     for proto in model.graph.node:
         node = node_from(proto, opset)

@@ -24,14 +24,14 @@ def read_model(path: Path) -> onnx.ModelProto:
     """The model with its external data loaded.
 
     Raises InputError where the file cannot be read, ModelError where it is not a model that can be imported:
-    damaged, external data missing, opset out of range, unsupported operator, not quantized.
+    damaged, external data missing, opset out of range, unsupported operator, not quantized. `check_structure` has yet
+    to be called.
     """
     model = _parse(path)
     _check_opset(model, path)
     _check_operators(model)
     _check_quantized(model, path)
     _load_external_data(model, path)
-    _check_structure(model, path)
     return model
 
 
@@ -53,7 +53,24 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise ModelError(f"{path} is not an ONNX model, or it is truncated or damaged.", hint=EXPORT_HINT) from error
     if not model.HasField("graph") or not model.opset_import or not model.graph.node:
         raise ModelError(f"{path} is not an ONNX model: it holds no graph.", hint=EXPORT_HINT)
+    if not all(isinstance(text, str) for text in _texts(model)):
+        raise ModelError(f"{path} is damaged: it holds names that are not UTF-8.", hint=EXPORT_HINT)
     return model
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[str]:
+    """Every name the frontend reads (protobuf hands out bytes where one is not UTF-8)."""
+    for opset in model.opset_import:
+        yield opset.domain
+    for entry in model.metadata_props:
+        yield from (entry.key, entry.value)
+    for item in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        yield item.name
+    for node in model.graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    for tensor in _stored_tensors(model):
+        yield from (text for entry in tensor.external_data for text in (entry.key, entry.value))
 
 
 def default_opset(model: onnx.ModelProto) -> int:
@@ -117,7 +134,8 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
         ) from error
 
 
-def _check_structure(model: onnx.ModelProto, path: Path) -> None:
+def check_structure(model: onnx.ModelProto, path: Path) -> None:
+    """ONNX's own checker: order of nodes, types, attributes. Raises ModelError with its first line."""
     try:
         onnx.checker.check_model(model)
     except Exception as error:  # onnx.checker.ValidationError, and others for damaged tensors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyanime.boards.schema import Board, MemoryRegion, MemoryUse
 from tinyanime.codegen.memory.problem import Bank
 
-RESERVED_DATA_BYTES = 24 * 1024
+RESERVED_DATA_BYTES = 12 * 1024
 """Kept for .data and .bss (link buffers, executor state, library state); the linker script enforces it."""
 
 BANK_ALIGNMENT_BYTES = 32

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from tinyanime.boards.schema import FlashTool
@@ -73,9 +74,10 @@ def flash_segments(image: Path) -> tuple[Segment, ...]:
         with image.open("rb") as file:
             loads = [s for s in ELFFile(file).iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
             return tuple(Segment(int(s["p_paddr"]), bytes(s.data())) for s in loads)
-    except OSError as error:
+    except (OSError, ELFError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(
-            f"The firmware image {image} cannot be read: {error.strerror or error}.",
+            f"The firmware image {image} cannot be read: {reason}.",
             hint="Build it first: make build BOARD=<board>.",
         ) from error
 
@@ -187,4 +189,8 @@ def _compare(segments: Sequence[Segment], target: Sequence[str]) -> None:
             path = Path(folder) / f"segment{index}.bin"
             path.write_bytes(segment.data)
             commands += ["-c", f"compare {segment.address:#x} {path}"]
-        _run(("commander", *target, "--halt", *commands, "-c", "reset"), _FLASH_TIMEOUT_S)
+        said = _run(("commander", *target, "--connect", "halt", *commands, "-c", "reset"), _FLASH_TIMEOUT_S)
+    # The commander ends with success whatever the comparison gave: its words count.
+    if said.count("bytes match") != len(segments):
+        wrong = next((line.strip() for line in said.splitlines() if "Mismatched" in line), "no comparison was made")
+        raise ToolError(f"The flash differs from the image: {wrong}.", hint="Flash again; check cable and power.")

@@ -97,9 +97,7 @@ class _Line:
 class FaultyTransport(Transport):
     """Wraps `inner`. `reset` is called where the plan resets the device (None: it never does)."""
 
-    def __init__(
-        self, inner: Transport, plan: FaultPlan, seed: int, reset: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, inner: Transport, plan: FaultPlan, seed: int, reset: Callable[[], None] | None = None) -> None:
         self.name = inner.name
         self.baud = inner.baud
         self._inner = inner

@@ -77,7 +77,7 @@ def explore(target: Target, seconds: int) -> int:
 
 def merge(target: Target) -> int:
     """Add to the committed corpus what reaches code that it does not."""
-    return target.run("-merge=1", str(target.corpus), str(target.work / "found"))
+    return target.run("-merge=1", "-use_counters=0", str(target.corpus), str(target.work / "found"))
 
 
 def main() -> int:

@@ -119,7 +119,8 @@ class QdqBuilder:
         points = np.zeros(scale.shape, np.int8)
         inputs = [self.constant("weight", values), self.constant("weight_scale", scale)]
         inputs.append(self.constant("weight_zero", points))
-        name = self.node("DequantizeLinear", inputs, axis=channel_axis if per_channel else 0)
+        axis: dict[str, object] = {"axis": channel_axis} if per_channel else {}
+        name = self.node("DequantizeLinear", inputs, **axis)
         return name, base * UNIFORM_RMS
 
     def bias(self, channels: int, in_scale: float, reach: float) -> str:
@@ -271,10 +272,12 @@ class QdqBuilder:
         by_sizes: bool = False,
     ) -> Activation:
         shape = (*x.shape[:2], x.shape[2] * factor[0], x.shape[3] * factor[1])
+        # Opset 11 has no way to leave the region of interest out.
+        region = "" if self.opset >= 13 else self.constant("region", np.zeros(0, np.float32))
         if by_sizes:
-            inputs = [x.name, "", "", self.constant("sizes", np.array(shape, np.int64))]
+            inputs = [x.name, region, "", self.constant("sizes", np.array(shape, np.int64))]
         else:
-            inputs = [x.name, "", self.constant("scales", np.array([1, 1, *factor], np.float32))]
+            inputs = [x.name, region, self.constant("scales", np.array([1, 1, *factor], np.float32))]
         name = self.node(
             "Resize", inputs, mode="nearest", coordinate_transformation_mode=coordinates, nearest_mode=nearest
         )

@@ -101,9 +101,7 @@ def hold_conversation() -> tuple[Line, ...]:
 
 def main() -> None:
     text = "# Frames on the wire, in hex: see tests/support/golden_conversation.py and docs/link.md.\n"
-    text += "".join(
-        f"{'>' if line.from_host else '<'} {line.name} {line.wire.hex()}\n" for line in hold_conversation()
-    )
+    text += "".join(f"{'>' if line.from_host else '<'} {line.name} {line.wire.hex()}\n" for line in hold_conversation())
     GOLDEN_FILE.write_text(text, encoding="ascii")
 
 

@@ -61,6 +61,7 @@ def run_onnxruntime(model: onnx.ModelProto, graph: Graph, inputs: Mapping[str, N
         for node in model.graph.node
         if node.op_type == "DequantizeLinear" and node.output[0] in {value.name for value in model.graph.output}
     }
+    renamed |= {value.name: value.name for value in model.graph.output}
     tensors: Tensors = {}
     for node in produced:
         name = renamed.get(node.output[0], node.input[0])

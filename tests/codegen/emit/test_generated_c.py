@@ -9,6 +9,7 @@ import pytest
 
 from tests.models.builders import save
 from tests.models.random_networks import random_network
+from tests.models.students import student_32_64_128
 from tests.support.generated_network import available_compilers, build_network, run_network
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.bundle import Bundle
@@ -57,3 +58,14 @@ def test_a_random_network_equals_the_reference_in_every_step(
     bundle = compile_model(model, load_board("posix"), tmp_path / "project")
     compiler = COMPILERS[seed % len(COMPILERS)]
     assert_equals_reference(bundle, graph, build_network(bundle, compiler), seed)
+
+
+@pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
+def test_the_classic_student_fits_the_stm32h743_and_equals_the_reference(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    save(student_32_64_128(), model)
+    bundle = compile_model(model, load_board("stm32h743"), tmp_path / "project")
+    peaks = {bank.name: bank.peak_bytes for bank in bundle.manifest.banks}
+    assert peaks["axi"] == 128 * 128 * 32
+    program = build_network(bundle, COMPILERS[0], extra=("-O2",))
+    assert_equals_reference(bundle, load_and_prepare(model), program, seed=3)

@@ -59,7 +59,7 @@ def test_the_session_answers_as_in_the_golden_conversation() -> None:
 
 def test_bytes_one_by_one_give_the_same_conversation_as_frames_at_once() -> None:
     device = SimulatedDevice()
-    answers = []
+    answers: list[bytes] = []
     for line in load_conversation():
         if line.from_host:
             for byte in line.wire:
@@ -145,7 +145,8 @@ def test_while_a_run_goes_on_other_work_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "length"), [(0, 0), (0, 1025), (INPUT_BYTES, 1), (INPUT_BYTES - 1, 2), (0xFFFFFFFF, 2), (0xFFFFFC00, 1024)]
+    ("offset", "length"),
+    [(0, 0), (0, 1025), (INPUT_BYTES, 1), (INPUT_BYTES - 1, 2), (0xFFFFFFFF, 2), (0xFFFFFC00, 1024)],
 )
 def test_a_read_outside_the_output_is_refused(offset: int, length: int) -> None:
     host = Host()

@@ -1,8 +1,8 @@
 /* Bring-up firmware: says hello, then answers single-letter commands, echoing everything else.
- * Commands follow an ESC byte: c clock, s free stack, n next fault, i id, r reset, u undefined instruction, m
- * read of unmapped memory, g read of an unmodelled register, f write to flash, l counted loops, w hang
- * (watchdog), d write to D2 memory, t milliseconds, b busy loop of 100 million instructions, o stack
- * overflow. */
+ * Commands follow an ESC byte: h hello again, c clock, s free stack, n next fault, i id, r reset, u undefined
+ * instruction, m read of unmapped memory, g read of an unmodelled register, f write to flash, l counted
+ * loops, w hang (watchdog), d write to D2 memory, t milliseconds, b busy loop of 100 million instructions, o
+ * stack overflow. */
 #include <stdint.h>
 
 #include "core_registers.h"
@@ -62,6 +62,13 @@ __attribute__((naked, noinline)) static uint32_t counted_line(volatile uint32_t 
                    "bx lr\n");
 }
 
+static void introduce(void) {
+    const ta_fault_record *fault = ta_fault_last();
+    put_text("HELLO over UART\n");
+    put_number("data", initialised == 0x12345678u && zeroed == 0);
+    put_number("fault", fault == 0 ? 0 : fault->exception);
+}
+
 /* 3 instructions per turn. */
 __attribute__((noinline)) static void busy(uint32_t turns) {
     __asm volatile("1: nop\n"
@@ -79,6 +86,10 @@ __attribute__((noinline)) static uint32_t dig(uint32_t depth) {
 
 __attribute__((noinline)) static void command(uint8_t letter) {
     switch (letter) {
+    case 'h':
+        introduce();
+        put_text("ready\n");
+        break;
     case 'c':
         put_number("clock", ta_port_clock_hz());
         break;
@@ -136,10 +147,7 @@ __attribute__((noinline)) static void command(uint8_t letter) {
 
 int main(void) {
     ta_port_init();
-    put_text("HELLO over UART\n");
-    put_number("data", initialised == 0x12345678u && zeroed == 0);
-    const ta_fault_record *fault = ta_fault_last();
-    put_number("fault", fault == 0 ? 0 : fault->exception);
+    introduce();
     uint8_t previous = 0;
     for (;;) {
         uint8_t byte;

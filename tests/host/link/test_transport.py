@@ -53,7 +53,7 @@ def test_the_firmware_behind_a_socket_makes_the_right_picture() -> None:
         url = f"socket://127.0.0.1:{server.getsockname()[1]}"
         with open_device(url) as device:
             connection, _ = server.accept()
-            process = subprocess.Popen([stdio_firmware()], stdin=connection, stdout=connection)
+            process = subprocess.Popen([stdio_firmware()], stdin=connection.fileno(), stdout=connection.fileno())
             connection.close()
             assert device.infer(PICTURE).output == expected_output(PICTURE)
         assert process.wait(timeout=10) == 0
