@@ -106,7 +106,8 @@ COMPILER_SOURCES := $(shell find codegen templates firmware boards -type f -not 
 
 .PHONY: firmware
 firmware: $(PROJECT)/Makefile
-	@$(MAKE) --no-print-directory -C $(PROJECT) -j $(JOBS)
+	@$(MAKE) --no-print-directory $(if $(V),,-s) -C $(PROJECT) -j $(JOBS)
+	@echo "$(ELF) is ready"
 
 # Another model into the same folder is a new compilation, however old its file is.
 LAST_MODEL := build/.model-$(BOARD_NAME)

@@ -6,24 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
-from tinyanime.codegen.pipeline import load_and_prepare
-
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.bundle import Bundle
+from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.emit.arrays import filter_of, weights_bytes
 from tinyanime.codegen.emit.project import ProjectInput, assemble_project
 from tinyanime.codegen.emit.write import write_project
-from tinyanime.codegen.errors import DoesNotFitError
+from tinyanime.codegen.errors import DoesNotFitError, ModelError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
+from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import choose_schedule
 
 Progress = Callable[[str, int, int], None]
 """Called with (what happens now, steps done, steps in all)."""
 
 _STEPS = 5
+
+LARGEST_EXTENT = 65535
+"""Most rows, columns or channels of a tensor: the firmware's headers hold them in 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def compile_model(
     library = find_cmsis_nn(options.cmsis_nn)
     kernels = tuple(select_kernel(graph, op) for op in graph.ops)
     progress("planning memory", 2, _STEPS)
+    _check_extents(graph)
     _check_flash(graph, board)
     planned = choose_schedule(graph, board, scratch_rule(board, pinned=library.is_pinned))
     progress("generating C", 3, _STEPS)
@@ -64,6 +67,16 @@ def compile_model(
     write_project(directory, content)
     progress("done", _STEPS, _STEPS)
     return Bundle(directory, manifest)
+
+
+def _check_extents(graph: Graph) -> None:
+    """Refuse maps whose height, width or channels the firmware's 16-bit fields cannot hold."""
+    for tensor in graph.tensors.values():
+        if max(tensor.shape) > LARGEST_EXTENT:
+            raise ModelError(
+                f"Tensor '{tensor.name}' has shape {list(tensor.shape)}; no dimension may exceed {LARGEST_EXTENT:,}.",
+                hint="Use a smaller picture, or reshape the tensor so that its elements spread over more dimensions.",
+            )
 
 
 def _check_flash(graph: Graph, board: Board) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from serial.tools import list_ports
 
@@ -72,29 +72,33 @@ def _serial_candidates(boards: tuple[Board, ...]) -> Iterator[PortCandidate]:
 
 
 @contextmanager
-def connect(port: str | None) -> Iterator[Connection]:
+def connect(
+    port: str | None, *, baud: int | None = None, note: Callable[[str], None] = lambda text: None
+) -> Iterator[Connection]:
     """Open the device behind `port`, or find one where `port` is None; closed at the end.
 
+    `baud` None takes the speed of the board that the port's USB id belongs to. `note` hears which ports are asked.
     Raises LinkError where nothing answers, the port is busy, missing or belongs to something else.
     """
-    connection = _connect_to(port) if port is not None else _find()
+    connection = _connect_to(port, baud) if port is not None else _find(note)
     with connection.device:
         yield connection
 
 
-def _connect_to(port: str) -> Connection:
+def _connect_to(port: str, baud: int | None) -> Connection:
     known = {candidate.port: candidate for candidate in list_candidates()}
     candidate = known.get(port)
     if candidate is None:
         candidate = PortCandidate(port, "", "", (), False, DEFAULT_BAUD)
-    return _greet(candidate)
+    return _greet(candidate if baud is None else replace(candidate, baud=baud))
 
 
-def _find() -> Connection:
+def _find(note: Callable[[str], None]) -> Connection:
     """The first candidate that answers; ports that nothing identifies as USB are not touched."""
     candidates = [c for c in list_candidates() if c.virtual or c.usb_id]
     failures = []
     for candidate in candidates:
+        note(f"Asking {candidate.port} ({candidate.description}) ...")
         try:
             return _greet(candidate)
         except LinkError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
@@ -49,6 +50,10 @@ class _Block:
     size_bytes: int
     writable: bool
 
+    @property
+    def end(self) -> int:
+        return self.address + self.size_bytes
+
 
 def measure(project: Project, board: Board) -> tuple[RegionUsage, ...]:
     """Every memory of the board with what lies in it. InputError where the image is missing or damaged."""
@@ -85,8 +90,12 @@ def _blocks(elf: ELFFile) -> tuple[_Block, ...]:
 
 
 def _usage(region: MemoryRegion, blocks: Sequence[_Block]) -> RegionUsage:
-    inside = tuple(Occupant(b.name, b.size_bytes) for b in blocks if region.base <= b.address < region.end)
-    return RegionUsage(region.name, region.kind, region.size_bytes, inside)
+    inside = [block for block in blocks if region.base <= block.address < region.end]
+    occupants = [Occupant(block.name, block.size_bytes) for block in inside]
+    lost = sum(after.address - before.end for before, after in pairwise(inside) if after.address > before.end)
+    if lost:
+        occupants.append(Occupant("(gaps for alignment)", lost))
+    return RegionUsage(region.name, region.kind, region.size_bytes, tuple(occupants))
 
 
 def _usage_of_process(board: Board, blocks: Sequence[_Block]) -> tuple[RegionUsage, ...]:

@@ -69,7 +69,8 @@ def unpack(pack: InstalledPack, cache_dir: Path | None = None) -> Path:
         try:
             with zipfile.ZipFile(pack.file) as archive:
                 archive.extractall(partial)
-            partial.rename(target)
+            if not target.is_dir():  # Another process may have been faster.
+                partial.rename(target)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     except (OSError, zipfile.BadZipFile) as error:

@@ -152,7 +152,7 @@ def _version_of(root: Path) -> str:
     """Version from the pack description, else from the interface header's revision."""
     for description in sorted(root.glob("*.pdsc")):
         release = re.search(r'<release[^>]*\bversion="([^"]+)"', description.read_text("utf-8", "replace"))
-        if release is not None:
+        if release is not None and release[1] != "0.0.0":  # The repository's placeholder between releases.
             return release[1]
     header = (root / "Include" / "arm_nnfunctions.h").read_text("utf-8", "replace")
     revision = re.search(r"\$Revision:\s*V\.?\s*([\w.]+)", header)

@@ -51,14 +51,13 @@ class TrainingConfig:
     """One training run; the number of iterations is fixed, so a run repeats on any machine."""
 
     seed: int = 1
-    iterations: int = 12_000
+    iterations: int = 7_000
     batch: int = 12
     crop_pixels: int = 96
-    whole_picture_fraction: float = 0.25  # the last share of iterations sees whole 128x128 pictures
-    whole_picture_batch: int = 7
     learning_rate: float = 2.5e-3
     final_learning_rate: float = 1e-5
     warm_up_iterations: int = 300
+    decay_iterations: int = 12_000  # end of the cosine, which the finishing stage cuts short
     weight_decay: float = 1e-4
     average_decay: float = 0.999  # exponential moving average of the weights
     threads: int = 2
@@ -69,21 +68,16 @@ class TrainingConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
-    @property
-    def whole_picture_from(self) -> int:
-        """First iteration that sees whole pictures instead of crops."""
-        return self.iterations - round(self.iterations * self.whole_picture_fraction)
-
 
 @dataclass(frozen=True)
 class FinishingConfig:
     """The adversarial stage after the training; weights are those of its two extra loss terms."""
 
-    iterations: int = 4_000
-    batch: int = 7  # whole 128x128 pictures
-    learning_rate: float = 4e-4
+    iterations: int = 2_200
+    batch: int = 5  # whole 128x128 pictures
+    learning_rate: float = 6e-4
     critic_learning_rate: float = 6e-4
-    critic_warm_up_iterations: int = 200  # the student stands still while the critic learns
+    critic_warm_up_iterations: int = 150  # the student stands still while the critic learns
     critic_width: int = 32
     adversarial: float = 0.03
     features: float = 0.2

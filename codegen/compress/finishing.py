@@ -119,7 +119,8 @@ def _step(finish: _Finish, pairs: list[Pair], training: TrainingConfig, config: 
         output = finish.student(photo)
     output = output.float()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=training.bfloat16):
-        judged = critic_loss(finish.critic(photo, target), finish.critic(photo, output.detach()))
+        real = finish.critic(photo, target)
+        judged = critic_loss(real, finish.critic(photo, output.detach()))
     finish.critic_optimizer.zero_grad(set_to_none=True)
     judged.backward()
     finish.critic_optimizer.step()
@@ -133,7 +134,7 @@ def _step(finish: _Finish, pairs: list[Pair], training: TrainingConfig, config: 
         return reported
     finish.critic.requires_grad_(False)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=training.bfloat16):
-        real, fake = finish.critic(photo, target), finish.critic(photo, output)
+        fake = finish.critic(photo, output)
         adversarial = config.adversarial * fooling_loss(fake) + config.features * feature_loss(real, fake)
     finish.student_optimizer.zero_grad(set_to_none=True)
     (distillation + adversarial).backward()

@@ -72,13 +72,17 @@ The baselines are what doing nothing and a 3x4 colour matrix reach.
 
 ## Training
 {training_pairs} pairs: the ready photo/teacher pairs plus {extra} squares cut from the training photos under
-changed light and stylized by the teacher. {iterations} iterations of AdamW (learning rate {learning_rate:g},
-cosine), batch {batch} of {crop}x{crop} crops, for the last {whole:.0%} batch {whole_batch} of whole 128x128
-pictures; weights averaged (decay {decay:g}); loss {absolute:g} L1 + {gradient:g} gradient L1 +
-{pooled:g} pooled colour + {structure:g} (1 - SSIM). Then {finishing} iterations (Adam, {finishing_rate:g},
-cosine, batch {finishing_batch}) that add {adversarial:g} hinge loss and {features:g} feature matching against a
-patch critic, which turns soft compromises into hard edges. Seed {seed}; {minutes:.0f} minutes for all
-iterations on {threads} CPU cores shared with other work. Floating-point sums differ between machines, so a repeated run
+changed light and stylized by the teacher.
+
+1. {iterations} iterations of AdamW (learning rate {learning_rate:g}, on a cosine that would end at {decay}),
+   batch {batch} of {crop}x{crop} crops; loss {absolute:g} L1 + {gradient:g} gradient L1 + {pooled:g} pooled colour
+   + {structure:g} (1 - SSIM).
+2. {finishing} iterations of Adam (learning rate {finishing_rate:g}, cosine to zero), batch {finishing_batch} of
+   whole 128x128 pictures; {adversarial:g} hinge loss and {features:g} feature matching against a patch critic are
+   added, which turns soft compromises into hard edges.
+
+Weights are averaged (decay {decay_1:g}, then {decay_2:g}). Seed {seed}; {minutes:.0f} minutes for all iterations
+on {threads} CPU cores shared with other work. Floating-point sums differ between machines, so a repeated run
 gives the same quality, not the same bytes.
 
 Quantized after training on {calibration} training crops: activations int8 asymmetric per tensor, weights
@@ -124,9 +128,9 @@ def write_model_card(facts: ModelFacts) -> str:
         learning_rate=training.learning_rate,
         batch=training.batch,
         crop=training.crop_pixels,
-        whole=training.whole_picture_fraction,
-        whole_batch=training.whole_picture_batch,
-        decay=training.average_decay,
+        decay=f"{training.decay_iterations:,}",
+        decay_1=training.average_decay,
+        decay_2=facts.finishing.average_decay,
         absolute=loss.absolute,
         gradient=loss.gradient,
         pooled=loss.pooled_colour,

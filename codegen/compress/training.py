@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tinyanime.codegen.compress.config import PICTURE_SIDE, TrainingConfig
+from tinyanime.codegen.compress.config import TrainingConfig
 from tinyanime.codegen.compress.loss import distillation_loss, structural_similarity
 from tinyanime.codegen.compress.pairs import Pair, sample_batch
 from tinyanime.codegen.compress.student import Student
@@ -42,13 +42,13 @@ TrainingCallback = Callable[[TrainingProgress], None]
 
 
 def learning_rate_at(iteration: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then half a cosine from the learning rate down to the final one."""
+    """Linear warm-up, then half a cosine down to the final rate at ``config.decay_iterations``."""
     if iteration < config.warm_up_iterations:
         return config.learning_rate * (iteration + 1) / config.warm_up_iterations
-    span = max(1, config.iterations - config.warm_up_iterations)
+    span = config.decay_iterations - config.warm_up_iterations
     phase = (iteration - config.warm_up_iterations) / span
     height = config.learning_rate - config.final_learning_rate
-    return config.final_learning_rate + height * (1 + math.cos(math.pi * phase)) / 2
+    return config.final_learning_rate + height * (1 + math.cos(math.pi * min(phase, 1.0))) / 2
 
 
 def picture_tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
@@ -138,14 +138,7 @@ def validation_ssim(student: Student, pairs: list[Pair]) -> float:
 
 def _step(run: _Run, pairs: list[Pair], config: TrainingConfig) -> torch.Tensor:
     """One optimizer step; returns the loss."""
-    whole = run.iteration >= config.whole_picture_from
-    batch = sample_batch(
-        pairs,
-        config.seed,
-        run.iteration,
-        config.whole_picture_batch if whole else config.batch,
-        PICTURE_SIDE if whole else config.crop_pixels,
-    )
+    batch = sample_batch(pairs, config.seed, run.iteration, config.batch, config.crop_pixels)
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate_at(run.iteration, config)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):

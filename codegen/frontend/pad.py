@@ -8,6 +8,7 @@ import numpy as np
 
 from tinyanime.codegen.frontend.importer import Importer
 from tinyanime.codegen.frontend.node import Node
+from tinyanime.codegen.frontend.values import Quantized
 from tinyanime.codegen.ir.ops import Pad, Padding, PadMode
 
 PAD_HINT = "Use mode constant or reflect on rows and columns."
@@ -27,6 +28,11 @@ def import_pad(importer: Importer, node: Node) -> None:
     fill = 0.0 if constant is None or not constant.size else float(constant.reshape(-1)[0])
     if math.isnan(fill):
         raise node.refusal("pads with NaN", PAD_HINT)
+    if isinstance(value, Quantized):
+        # Between QuantizeLinear and DequantizeLinear the constant is an integer of the tensor's own type.
+        quantization = importer.tensors[value.tensor].quantization
+        shift = 128 if value.unsigned else 0
+        fill = (fill - shift - quantization.zero_point) * quantization.scale
     op = Pad(name=node.name, inputs=("",), output="", padding=padding, mode=PadMode(text))
     importer.define_move(node, op, fill=fill if op.mode is PadMode.CONSTANT else None)
 

@@ -13,6 +13,9 @@ INT8_MAX = 127
 class Multiplier:
     """`real ~= mantissa * 2**(shift - 31)`; mantissa in [2**30, 2**31) or 0, shift > 0 is a left shift.
 
+    Rescales of int8 values (`rescale.single_rounding_multiplier`) keep shift >= 0 and take a smaller mantissa instead,
+    so that the value is rounded once.
+
     Source: TensorFlow Lite `QuantizeMultiplier` (frexp, round to nearest with halves away from zero, carry when the
     mantissa rounds to 2**31; shifts below -31 flush to zero), applied by CMSIS-NN `arm_nn_requantize`.
     """

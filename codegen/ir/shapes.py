@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 from tinyanime.codegen.ir import ops
 from tinyanime.codegen.ir.ops import Padding, Size2D
@@ -149,8 +148,3 @@ def _pool(kernel: Size2D, stride: Size2D, pad: Padding, shape: tuple[int, int, i
     rows = _window(height, pad.top, pad.bottom, kernel.height, stride.height, "height")
     columns = _window(width, pad.left, pad.right, kernel.width, stride.width, "width")
     return (one, rows, columns, channels)
-
-
-def element_count(shape: Shape) -> int:
-    """Product of a shape's sizes."""
-    return prod(shape)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from tinyanime.boards.loader import load_board
-from tinyanime.boards.schema import EmulatorKind
+from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.bundle import Manifest, ManifestLayer
 from tinyanime.host.commands.board_session import project_device
 from tinyanime.host.commands.options import FILE, board_option, examples, output_options, port_option, project_option
@@ -52,7 +52,7 @@ def bench(board: str, port: str | None, project: Path | None, output: Path | Non
         inference = connection.device.infer(
             prepared.tensor.tobytes(), lambda phase, done, total: report(phase.value, done, total)
         )
-        result = _Benchmark(_unit(connection), connection.device.layer_cycles(), inference.result.total_cycles)
+        result = _Benchmark(_unit(connection, target), connection.device.layer_cycles(), inference.result.total_cycles)
     figures = _as_json(built.manifest, result)
     if output is not None:
         write_whole(output, (json.dumps(figures, indent=1) + "\n").encode())
@@ -60,11 +60,10 @@ def bench(board: str, port: str | None, project: Path | None, output: Path | Non
     console.result(figures)
 
 
-def _unit(connection: Connection) -> str:
+def _unit(connection: Connection, board: Board) -> str:
     if not connection.virtual:
         return "cycles"
-    counted = load_board(connection.info.board).emulator.kind is EmulatorKind.UNICORN
-    return "instructions" if counted else "ticks"
+    return "instructions" if board.emulator.kind is EmulatorKind.UNICORN else "ticks"
 
 
 def _rate(macs: int, count: int) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tinyanime.boards.loader import load_board
+from tinyanime.boards.loader import list_boards
 from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.errors import LinkError, ToolError
 from tinyanime.host.discovery import Connection, connect
@@ -17,7 +17,7 @@ from tinyanime.host.project import Project, built_image, check_same_build
 def project_device(project: Project, board: Board, port: str | None) -> Iterator[Connection]:
     """The device at `port`, or a virtual board that runs the project's image; checked to run this very build."""
     if port is not None:
-        with connect(port) as connection:
+        with connect(port, baud=board.uart.baud or None) as connection:
             check_same_build(project, connection.info, connection.port)
             yield connection
         return
@@ -41,12 +41,19 @@ def _virtual_failure(running: RunningBoard, board: Board) -> ToolError | None:
     return ToolError(f"The virtual {board.name} stopped: {said or 'it gave no reason'}", hint=hint)
 
 
+def emulator_of(board: str) -> EmulatorKind | None:
+    """What runs a shipped board that a device names; None for boards described by files of the user."""
+    return next((known.emulator.kind for known in list_boards() if known.name == board), None)
+
+
 def cycles_text(connection: Connection, cycles: int) -> str:
     """Cycles in words, saying what was counted."""
     info = connection.info
     if not connection.virtual:
         return f"{cycles:,} cycles = {1000 * cycles / info.clock_hz:,.0f} ms at {info.clock_hz / 1e6:.0f} MHz"
-    kind = load_board(info.board).emulator.kind
+    kind = emulator_of(info.board)
+    if kind is None:
+        return f"{cycles:,} cycles of the virtual board"
     return {
         EmulatorKind.UNICORN: f"{cycles:,} instructions counted by the virtual board",
         EmulatorKind.QEMU: f"{cycles:,} ticks of the emulator's clock",

@@ -122,7 +122,7 @@ def _bars() -> Iterator[_Bars]:
         yield _Bars(progress)
 
 
-@click.group()
+@click.group(epilog="\b\nExamples\n  tinyanime compress distill --help\n  tinyanime compress evaluate --help")
 def compress() -> None:
     """Train, quantize and evaluate the photo-to-anime model (needs tinyanime[train])."""
 

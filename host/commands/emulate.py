@@ -24,7 +24,9 @@ from tinyanime.host.project import built_image, open_project
 @click.option("--image", type=FILE, help="Firmware image (ELF) instead of the project's.")
 @project_option
 @click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Serve TCP on this PC; 0: any free port.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="stm32h743: revision=V|Y, hse=on|off, pll=on|off.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="stm32h743: revision=V|Y, hse=on|off, pll=on|off."
+)
 @output_options
 def emulate(
     board: str,
@@ -43,7 +45,9 @@ def emulate(
     target = load_board(board)
     program = image if image is not None else built_image(open_project(project, target.name))
     if not program.is_file():
-        raise InputError(f"There is no firmware image {program}.", hint=f"Build it first: make build BOARD={target.name}")
+        raise InputError(
+            f"There is no firmware image {program}.", hint=f"Build it first: make build BOARD={target.name}"
+        )
 
     def announce(port: str) -> None:
         console.say(f"The virtual {target.name} is running at {port}")

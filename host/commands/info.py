@@ -19,7 +19,7 @@ from tinyanime.host.link.device_info import TensorInfo
 @output_options
 def info(port: str | None, console: Console) -> None:
     """Ask the device what it is and what it runs: board, model, hashes, versions, clock, free memory."""
-    with connect(port) as connection:
+    with connect(port, note=console.note) as connection:
         for name, value in _lines(connection):
             console.say(f"{name + ':':18}{value}")
         answer = connection.info

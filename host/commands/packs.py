@@ -11,7 +11,7 @@ from tinyanime.codegen.cmsis_nn.sources import ENVIRONMENT_VARIABLE, find_cmsis_
 from tinyanime.codegen.errors import UserError
 
 
-@click.group()
+@click.group(epilog="\b\nExamples\n  tinyanime packs list\n  tinyanime packs install")
 def packs() -> None:
     """Show or install the CMSIS packs that kernels are built from."""
 

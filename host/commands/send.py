@@ -23,14 +23,16 @@ from tinyanime.host.project import Reference, check_same_build, load_reference, 
 
 _SIDE_BY_SIDE_PIXELS = 384
 """Small pictures are enlarged in the side-by-side picture until they are about this high."""
+_MAX_SCALE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What `send` does with each photo; `reference` is None without --verify."""
+    """What `send` does with each photo; `scale` None is automatic, `reference` is None without --verify."""
 
     mode: FrameMode
     side_by_side: bool
+    scale: int | None
     reference: Reference | None
 
 
@@ -67,6 +69,11 @@ class _Sent:
     help="crop: the centre; fit: all of it; stretch: all of it, distorted.",
 )
 @click.option("--side-by-side", "beside", is_flag=True, help="Write a photo|anime picture as well.")
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 16),
+    help="Enlarge the photo|anime picture by this factor.  [default: until it is easy to see]",
+)
 @click.option("--verify", is_flag=True, help="Compare every output byte with the reference.")
 @project_option
 @output_options
@@ -76,6 +83,7 @@ def send(
     output: Path | None,
     mode: str,
     beside: bool,
+    scale: int | None,
     verify: bool,
     project: Path | None,
     console: Console,
@@ -91,7 +99,7 @@ def send(
     for photo, name in zip(files, names, strict=True):
         check_picture(photo)
         check_output_name(name)
-    with connect(port) as connection:
+    with connect(port, note=console.note) as connection:
         info = connection.info
         console.note(f"{info.board} at {connection.port} runs {info.model} (clock {info.clock_hz / 1e6:.0f} MHz).")
         reference = None
@@ -99,7 +107,7 @@ def send(
             built = open_project(project, info.board)
             check_same_build(built, info, connection.port)
             reference = load_reference(built)
-        sent, failures = _send_all(files, names, connection, _Job(FrameMode(mode), beside, reference), console)
+        sent, failures = _send_all(files, names, connection, _Job(FrameMode(mode), beside, scale, reference), console)
     console.result([_as_json(item, connection, verify) for item in sent])
     _conclude(sent, failures, len(files))
 
@@ -149,8 +157,8 @@ def _send_one(
     save_picture(name, anime)
     beside = side_by_side_name(name) if job.side_by_side else None
     if beside is not None:
-        scale = max(1, _SIDE_BY_SIDE_PIXELS // max(anime.shape[0], 1))
-        save_picture(beside, side_by_side(prepared.framed.visible, anime, min(scale, 4)))
+        scale = job.scale or min(_MAX_SCALE, max(1, _SIDE_BY_SIDE_PIXELS // anime.shape[0]))
+        save_picture(beside, side_by_side(prepared.framed.visible, anime, scale))
     return _Sent(
         prepared.source, name, beside, inference.result.total_cycles, seconds, inference.restarts, compared, differing
     )

@@ -1,7 +1,7 @@
 """Where the outside world reaches a virtual board's serial port: a pty or a TCP port on this machine.
 
 Both behave as a cable: a client may come, go and come back. What the board sends while nobody listens is lost, but
-for the first bytes before the first client, which wait for it.
+for the first bytes before the first client, which wait for it (pyserial, however, empties the input as it opens).
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Endpoint(ABC):
     def close(self) -> None:
         """Frees the port; a client sees the end of the stream."""
 
+    @abstractmethod
     def _lost(self) -> None:
         """The client went away."""
 
@@ -129,6 +130,9 @@ class PtyEndpoint(Endpoint):
 
     def _send(self, data: bytes) -> int:
         return os.write(self._master, data)
+
+    def _lost(self) -> None:
+        """POLLHUP tells it."""
 
     def close(self) -> None:
         os.close(self._master)

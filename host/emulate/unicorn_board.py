@@ -225,9 +225,14 @@ class VirtualBoard:
 
     def _error(self, what: str) -> EmulationError:
         pc = self._pc & ~1
-        place = self._image.place(pc)
+        caller = self._machine.reg_read(arm_const.UC_ARM_REG_LR) & ~1
+        where = f"pc 0x{pc:08x}"
+        if place := self._image.place(pc):
+            where += f", in {place}"
+        elif place := self._image.place(caller):
+            where += f", called from {place}"
         return EmulationError(
-            f"The firmware on the virtual {self._board.name} {what} (pc 0x{pc:08x}{', in ' + place if place else ''}).",
+            f"The firmware on the virtual {self._board.name} {what} ({where}).",
             hint="It would fault or misbehave on the real board too; look at that function, or extend the model.",
         )
 

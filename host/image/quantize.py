@@ -90,7 +90,8 @@ def to_tensor(pixels: Pixels, coding: PictureCoding) -> NDArray[np.int8]:
 
 def to_pixels(tensor: NDArray[np.int8], coding: PictureCoding) -> Pixels:
     """The network's int8 [1, H, W, C] to uint8 [H, W, C]."""
-    return output_table(coding)[tensor[0].astype(np.int16) - INT8_MIN]
+    pixels: Pixels = output_table(coding)[tensor[0].astype(np.int16) - INT8_MIN]
+    return pixels
 
 
 def _as_stored(coding: PictureCoding) -> tuple[float, float, float]:

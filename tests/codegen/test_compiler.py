@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.builders import save
+from tests.models.builders import QdqBuilder, save
 from tests.models.random_networks import random_network
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.bundle import MANIFEST_NAME, load_bundle
 from tinyanime.codegen.compiler import compile_model
-from tinyanime.codegen.errors import DoesNotFitError, InputError
+from tinyanime.codegen.errors import DoesNotFitError, InputError, ModelError
 
 SHIPPED = Path(__file__).parents[2] / "codegen" / "models" / "anime128" / "model.onnx"
 
@@ -69,6 +69,13 @@ def test_weights_beyond_the_flash_name_the_largest_layer(tmp_path: Path) -> None
     memory = tuple(replace(r, size_bytes=100_000) if r.name == "flash" else r for r in board.memory)
     with pytest.raises(DoesNotFitError, match="bytes of flash and the board has 100,000; the largest layer is"):
         compile_model(SHIPPED, replace(board, memory=memory), tmp_path / "p")
+
+
+def test_a_map_too_wide_for_the_firmware_is_named(tmp_path: Path) -> None:
+    builder = QdqBuilder(1)
+    model = save(builder.finish(builder.requantize(builder.input((1, 1, 2, 70_000)))), tmp_path / "wide.onnx")
+    with pytest.raises(ModelError, match=r"has shape \[1, 2, 70000, 1\]; no dimension may exceed 65,535"):
+        compile_model(model, load_board("posix"), tmp_path / "p")
 
 
 def test_a_tighter_board_is_served_by_smaller_bands(tmp_path: Path) -> None:

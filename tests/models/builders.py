@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -78,7 +79,7 @@ class QdqBuilder:
         self.initializers.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
-    def node(self, operator: str, inputs: Sequence[str], *, output: str = "", **attributes: object) -> str:
+    def node(self, operator: str, inputs: Sequence[str], *, output: str = "", **attributes: Any) -> str:
         """Append any node with one output; returns the output's name."""
         name = self.fresh(operator.lower())
         output = output or f"{name}_out"
@@ -119,7 +120,7 @@ class QdqBuilder:
         points = np.zeros(scale.shape, np.int8)
         inputs = [self.constant("weight", values), self.constant("weight_scale", scale)]
         inputs.append(self.constant("weight_zero", points))
-        axis: dict[str, object] = {"axis": channel_axis} if per_channel else {}
+        axis: dict[str, Any] = {"axis": channel_axis} if per_channel else {}
         name = self.node("DequantizeLinear", inputs, **axis)
         return name, base * UNIFORM_RMS
 
@@ -137,7 +138,12 @@ class QdqBuilder:
     # Float results ----------------------------------------------------------------------------------------------------
 
     def input(
-        self, shape: tuple[int, ...] = (1, 3, 8, 8), *, scale: float = 1 / 127.5, zero_point: int = 0, name: str = "photo"
+        self,
+        shape: tuple[int, ...] = (1, 3, 8, 8),
+        *,
+        scale: float = 1 / 127.5,
+        zero_point: int = 0,
+        name: str = "photo",
     ) -> Activation:
         """A float network input with Q/DQ behind it."""
         self.inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape)))
@@ -165,9 +171,15 @@ class QdqBuilder:
         weight, weight_rms = self.weights((channels, inputs, *kernel), 0, per_channel=per_channel)
         spread = self.spread(x) * weight_rms * math.sqrt(inputs * kernel[0] * kernel[1])
         names = [x.name, weight] + ([self.bias(channels, x.scale, spread / 2)] if bias else [])
-        padding: dict[str, object] = {"auto_pad": auto_pad} if auto_pad else {"pads": list(pads)}
+        padding: dict[str, Any] = {"auto_pad": auto_pad} if auto_pad else {"pads": list(pads)}
         name = self.node(
-            "Conv", names, kernel_shape=list(kernel), strides=list(stride), dilations=list(dilation), group=groups, **padding
+            "Conv",
+            names,
+            kernel_shape=list(kernel),
+            strides=list(stride),
+            dilations=list(dilation),
+            group=groups,
+            **padding,
         )
         sizes = []
         for axis in range(2):
@@ -196,9 +208,9 @@ class QdqBuilder:
 
     # Quantized operators ----------------------------------------------------------------------------------------------
 
-    def conv(self, x: Activation, channels: int, *, relu: bool = False, **options: object) -> Activation:
+    def conv(self, x: Activation, channels: int, *, relu: bool = False, **options: Any) -> Activation:
         """Conv, optionally Relu, Q/DQ. Options as in `conv_float`."""
-        result = self.conv_float(x, channels, **options)  # type: ignore[arg-type]
+        result = self.conv_float(x, channels, **options)
         return self.quantize(self.relu_float(result) if relu else result)
 
     def conv_transpose(
@@ -305,7 +317,7 @@ class QdqBuilder:
         keep: bool = True,
     ) -> Activation:
         """MaxPool or AveragePool."""
-        attributes: dict[str, object] = {"kernel_shape": list(kernel), "strides": list(stride), "pads": list(pads)}
+        attributes: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(stride), "pads": list(pads)}
         if count_include_pad:
             attributes["count_include_pad"] = 1
         sizes = [(x.shape[2 + i] + pads[i] + pads[2 + i] - kernel[i]) // stride[i] + 1 for i in range(2)]

@@ -29,9 +29,8 @@ def _conv(b: QdqBuilder, x: Activation) -> Activation:
     kernel = (_number(b, 1, min(4, x.shape[2])), _number(b, 1, min(4, x.shape[3])))
     pads = _pads(b, min(kernel) - 1)
     stride = (_number(b, 1, 2), _number(b, 1, 2))
-    return b.conv(
-        x, _number(b, 1, 9), kernel=kernel, stride=stride, pads=pads, relu=bool(_number(b, 0, 1)), bias=_number(b, 0, 3) > 0
-    )
+    relu, bias = _number(b, 0, 1) == 1, _number(b, 0, 3) > 0
+    return b.conv(x, _number(b, 1, 9), kernel=kernel, stride=stride, pads=pads, relu=relu, bias=bias)
 
 
 def _conv_clip(b: QdqBuilder, x: Activation) -> Activation:
@@ -64,7 +63,8 @@ def _conv_dilated(b: QdqBuilder, x: Activation) -> Activation:
 def _conv_transpose(b: QdqBuilder, x: Activation) -> Activation:
     kernel = (_number(b, 2, 4), _number(b, 2, 4))
     pads = _pads(b, 1)
-    return b.conv_transpose(x, _number(b, 1, 6), kernel=kernel, pads=pads, output_padding=(_number(b, 0, 1), _number(b, 0, 1)))
+    extra = (_number(b, 0, 1), _number(b, 0, 1))
+    return b.conv_transpose(x, _number(b, 1, 6), kernel=kernel, pads=pads, output_padding=extra)
 
 
 def _add(b: QdqBuilder, x: Activation) -> Activation:

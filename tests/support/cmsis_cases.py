@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tests.support.kernel_benches import kernels_are_pinned
 from tests.support.kernel_case import Array, Bench, Kernel, KernelCase
 from tests.support.one_op import OneOp
 from tinyanime.codegen.cmsis_nn import scratch
@@ -83,6 +84,7 @@ def convolution_call(case: OneOp, band: BandCall, bench: Bench) -> KernelCase:
             band.padding,
             op.dilation,
             dsp=bench.has_dsp,
+            pinned=kernels_are_pinned(),
         )
     return KernelCase(
         Kernel.DEPTHWISE if depthwise else Kernel.CONVOLVE,

@@ -55,6 +55,12 @@ def kernel_benches() -> tuple[Bench, ...]:
     return tuple(_bench(recipe) for recipe in RECIPES)
 
 
+@cache
+def kernels_are_pinned() -> bool:
+    """Whether the benches hold the pinned CMSIS-NN, not one named in the environment."""
+    return find_cmsis_nn().is_pinned
+
+
 def _bench(recipe: BuildRecipe) -> Bench:
     if shutil.which(recipe.compiler) is None:
         pytest.skip(f"{recipe.compiler} is not installed")

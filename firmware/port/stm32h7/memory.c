@@ -1,5 +1,4 @@
 /* D2 memory clocks, MPU regions and caches: RM0433 2.3, AN4838 (MPU), AN4839 (caches). */
-#include "board_config.h"
 #include "registers.h"
 #include "stm32h7.h"
 
@@ -70,7 +69,16 @@ static void enable_caches(void) {
     ta_barrier_instruction();
 }
 
+/* ES0392 2.2.9, silicon before revision X: reads of AXI SRAM may return wrong data while another master
+ * writes, unless it takes one read at a time. */
+static void apply_axi_erratum(void) {
+    if ((DBGMCU_IDC >> 16) < DBGMCU_REVISION_X) {
+        AXI_TARG7_FN_MOD |= AXI_FN_MOD_READ_ISS_OVERRIDE;
+    }
+}
+
 void stm32h7_memory_init(void) {
+    apply_axi_erratum();
     RCC_AHB2ENR |= RCC_AHB2ENR_SRAM123EN;
     (void)RCC_AHB2ENR;
     /* A reset leaves the caches off (and their contents unknown); a debugger that only sets the PC does not.

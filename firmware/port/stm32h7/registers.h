@@ -121,6 +121,10 @@
 #define USART3_PRESC TA_REG32(0x4000482Cu) /* 48.7.14 */
 #define USART_FIFO_HALF 8u                 /* Half of the 16 entries: 48.5.1 */
 
+/* AXI interconnect: RM0433 2.2.4, issuing capability of target 7 (AXI SRAM). */
+#define AXI_TARG7_FN_MOD TA_REG32(0x51008108u)
+#define AXI_FN_MOD_READ_ISS_OVERRIDE (1u << 0)
+
 /* Device identity: RM0433 60.5.8 and 61.1. */
 #define DBGMCU_IDC TA_REG32(0x5C001000u)
 #define DBGMCU_REVISION_Z 0x1001u

@@ -5,9 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Upper bound of every wait for the hardware, in polls. At 64 MHz about 50 ms: the slowest event (HSE
- * start-up with a crystal, DS12110 6.3.8) takes 2 ms. */
-#define STM32H7_WAIT_POLLS 400000u
+/* Upper bound of every wait for the hardware, in polls of some ten cycles each: at 64 MHz about 15 ms, at 480
+ * MHz (with the slower buses behind the core) about 5 ms. The slowest events: HSE start-up 2 ms
+ * (DS12110 6.3.8), a full transmit FIFO 0.2 ms. */
+#define STM32H7_WAIT_POLLS 100000u
 
 /* Polls until (register & mask) == value; false where it did not become so within STM32H7_WAIT_POLLS. */
 bool stm32h7_wait(const volatile uint32_t *reg, uint32_t mask, uint32_t value);

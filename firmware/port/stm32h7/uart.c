@@ -89,7 +89,6 @@ void ta_port_uart_put(uint8_t byte) {
 }
 
 void ta_port_uart_flush(void) {
-    /* A full FIFO takes 0.2 ms; the bound is far above. */
     for (uint32_t poll = 0; poll < STM32H7_WAIT_POLLS; poll++) {
         const uint32_t status = USART3_ISR;
         store_received(status);

@@ -5,9 +5,10 @@ extern uint32_t __stack_limit[];
 extern uint32_t __stack_top[];
 
 uint32_t ta_stack_free_bytes(void) {
-    const uint32_t *word = __stack_limit;
-    while (word < __stack_top && *word == TA_STACK_PAINT) {
-        word++;
+    const uint32_t words = (uint32_t)(((uintptr_t)__stack_top - (uintptr_t)__stack_limit) / sizeof(uint32_t));
+    uint32_t unused = 0;
+    while (unused < words && __stack_limit[unused] == TA_STACK_PAINT) {
+        unused++;
     }
-    return (uint32_t)((uintptr_t)word - (uintptr_t)__stack_limit);
+    return unused * (uint32_t)sizeof(uint32_t);
 }

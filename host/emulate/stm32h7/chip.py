@@ -13,7 +13,7 @@ from tinyanime.host.emulate.stm32h7.bus import Bus
 from tinyanime.host.emulate.stm32h7.clock import CoreClock
 from tinyanime.host.emulate.stm32h7.core import Dwt, SystemControl
 from tinyanime.host.emulate.stm32h7.gpio import GpioD
-from tinyanime.host.emulate.stm32h7.identity import Dbgmcu, UniqueId
+from tinyanime.host.emulate.stm32h7.identity import AxiInterconnect, Dbgmcu, UniqueId
 from tinyanime.host.emulate.stm32h7.power import FlashInterface, Pwr, Revision, Syscfg
 from tinyanime.host.emulate.stm32h7.rcc import Rcc, ResetCause
 from tinyanime.host.emulate.stm32h7.usart import Usart3
@@ -93,7 +93,9 @@ class Stm32h743:
         pins = GpioD()
         self.usart = Usart3(wiring.endpoint, wiring.board.uart.baud, self.rcc, pins, self.clock)
         self.core = SystemControl(self.clock, wiring.reset)
+        self.axi = AxiInterconnect()
         always_on = (
+            self.axi,
             self.rcc,
             power,
             flash,

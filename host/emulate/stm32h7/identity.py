@@ -1,4 +1,4 @@
-"""Who the chip is: RM0433 60.5.8 (DBGMCU_IDC) and 61.1 (unique id)."""
+"""Who the chip is: RM0433 60.5.8 (DBGMCU_IDC) and 61.1 (unique id); and its bus matrix."""
 
 from __future__ import annotations
 
@@ -34,3 +34,12 @@ class UniqueId(Peripheral):
 
     def store(self, name: str, value: int) -> None:
         raise BusError("wrote to the unique id, which is read-only")
+
+
+class AxiInterconnect(Peripheral):
+    """Issuing capability of the AXI SRAM port: RM0433 2.2.4."""
+
+    name = "AXI"
+    base = 0x5100_8000
+    size_bytes = 0x1000
+    registers = (Register("TARG7_FN_MOD", 0x108, writable=0x3),)

@@ -151,7 +151,7 @@ class Usart3(Peripheral):
             self.send_waiting()
 
     def send_waiting(self) -> None:
-        """Hands what was transmitted to the host; called from another thread too, for firmware that goes on computing."""
+        """Hands what was transmitted to the host; another thread calls it while the firmware computes."""
         if not self._unsent:
             return
         with self._sending:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.cmsis_cases import conv_band, convolution_call
-from tests.support.kernel_benches import kernel_benches
+from tests.support.kernel_benches import kernel_benches, kernels_are_pinned
 from tests.support.kernel_case import Kernel, KernelCase, KernelResult
 from tests.support.one_op import Int8Array, OneOp, bands, convolutions
 from tinyanime.codegen.cmsis_nn import scratch
@@ -22,13 +22,18 @@ def _library_says(kernel: Kernel, scalars: tuple[int, ...]) -> dict[bool, int]:
     return {bench.has_dsp: bench.run(KernelCase(kernel, scalars)).status for bench in kernel_benches()}
 
 
+def _compare(library_says: int, planned: int) -> None:
+    """Exact for the pinned sources; for others (TINYANIME_CMSIS_NN is set) the plan is an upper bound."""
+    assert library_says == planned if kernels_are_pinned() else library_says <= planned
+
+
 @_SETTINGS
 @given(st.data(), convolutions())
 def test_convolution_scratch_of_a_band_equals_the_librarys(data: st.DataObject, case: OneOp) -> None:
     band = conv_band(case, data.draw(bands(case.output.height)))
     for bench in kernel_benches():
         call = convolution_call(case, band, bench)
-        assert bench.run(KernelCase(Kernel.CONVOLVE_SCRATCH, call.scalars)).status == call.scratch_bytes
+        _compare(bench.run(KernelCase(Kernel.CONVOLVE_SCRATCH, call.scalars)).status, call.scratch_bytes)
 
 
 @_SETTINGS
@@ -38,7 +43,7 @@ def test_depthwise_scratch_of_a_band_equals_the_librarys(data: st.DataObject, ca
     for bench in kernel_benches():
         call = convolution_call(case, band, bench)
         if call.kernel is Kernel.DEPTHWISE:
-            assert bench.run(KernelCase(Kernel.DEPTHWISE_SCRATCH, call.scalars)).status == call.scratch_bytes
+            _compare(bench.run(KernelCase(Kernel.DEPTHWISE_SCRATCH, call.scalars)).status, call.scratch_bytes)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 7, 64, 513])

@@ -41,7 +41,7 @@ def test_the_card_prints_every_figure_and_the_licence() -> None:
         "ab" * 32,
         "CC BY-NC-SA 4.0",
         "Xinrui Wang",
-        "Then 3,210 iterations",
+        "2. 3,210 iterations of Adam",
         "41 minutes",
         "--seed 9",
     ):

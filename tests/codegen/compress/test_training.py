@@ -22,7 +22,7 @@ TINY = TrainingConfig(
     iterations=6,
     batch=2,
     crop_pixels=32,
-    whole_picture_batch=1,
+    decay_iterations=6,
     warm_up_iterations=2,
     checkpoint_every=4,
     validate_every=100,
@@ -42,14 +42,16 @@ def _ignore(_: TrainingProgress) -> None:
     """No progress bar."""
 
 
-def test_the_learning_rate_rises_then_falls_to_the_final_one() -> None:
+def test_the_learning_rate_rises_then_follows_the_cosine() -> None:
     config = TrainingConfig()
-    rates = [learning_rate_at(iteration, config) for iteration in range(config.iterations)]
+    rates = [learning_rate_at(iteration, config) for iteration in range(config.decay_iterations + 1)]
     peak = rates.index(max(rates))
     assert peak in (config.warm_up_iterations - 1, config.warm_up_iterations)
     assert rates[:peak] == sorted(rates[:peak])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    assert rates[-1] == pytest.approx(config.final_learning_rate, rel=0.05)
+    halfway = (config.warm_up_iterations + config.decay_iterations) // 2
+    assert rates[halfway] == pytest.approx(config.learning_rate / 2, rel=1e-2)
+    assert rates[-1] == pytest.approx(config.final_learning_rate)
 
 
 class PowerCut(BaseException):
@@ -82,7 +84,7 @@ def test_a_checkpoint_of_another_seed_is_refused(pairs: list[Pair], squares: lis
 
 def test_a_few_iterations_bring_the_loss_down(pairs: list[Pair], squares: list[Pair], tmp_path: Path) -> None:
     seen: list[TrainingProgress] = []
-    config = replace(TINY, iterations=150, batch=4, learning_rate=1e-2, whole_picture_fraction=0.0)
+    config = replace(TINY, iterations=150, batch=4, learning_rate=1e-2, decay_iterations=150)
     train(pairs, squares, config, tmp_path / "checkpoint.pt", False, seen.append)
     assert [state.iteration for state in seen] == list(range(10, 151, 10))
     assert seen[-1].loss < 0.75 * seen[0].loss

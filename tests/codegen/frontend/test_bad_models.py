@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -42,7 +43,7 @@ def set_initializer(model: onnx.ModelProto, stem: str, values: np.ndarray) -> st
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere.onnx does not exist"):
+    with pytest.raises(InputError, match=r"nowhere\.onnx does not exist"):
         load_model(tmp_path / "nowhere.onnx")
 
 
@@ -88,8 +89,7 @@ def test_damaged_bytes_never_end_in_a_traceback(tmp_path: Path) -> None:
             path.write_bytes(bytes(damaged))
             try:
                 load_and_prepare(path)
-            except UserError as error:
-                assert error.message
+            except UserError:
                 refused += 1
     assert refused > 60
 
@@ -176,7 +176,8 @@ def test_an_input_that_is_not_quantized_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "phrase"), [(np.nan, "NaN"), (np.inf, "infinite"), (0.0, "greater than zero"), (-0.5, "greater than zero")]
+    ("scale", "phrase"),
+    [(np.nan, "NaN"), (np.inf, "infinite"), (0.0, "greater than zero"), (-0.5, "greater than zero")],
 )
 def test_a_scale_that_is_no_positive_number_names_its_tensor(scale: float, phrase: str, tmp_path: Path) -> None:
     model = plain()
@@ -249,14 +250,14 @@ def test_external_data_that_is_too_short_is_refused(tmp_path: Path) -> None:
 Build = Callable[[QdqBuilder, Activation], Activation | Floating]
 
 
-def _node(operator: str, shape: tuple[int, ...] = (1, 3, 8, 8), *extra: str, **attributes: object) -> Build:
+def _node(operator: str, shape: tuple[int, ...] = (1, 3, 8, 8), *extra: str, **attributes: Any) -> Build:
     def build(builder: QdqBuilder, x: Activation) -> Floating:
         return Floating(builder.node(operator, [x.name, *extra], **attributes), shape, 0.5)
 
     return build
 
 
-def _resize(mode: str, scales: list[float], **attributes: object) -> Build:
+def _resize(mode: str, scales: list[float], **attributes: Any) -> Build:
     def build(b: QdqBuilder, x: Activation) -> Floating:
         factors = b.constant("factors", np.array(scales, np.float32))
         return Floating(b.node("Resize", [x.name, "", factors], mode=mode, **attributes), x.shape, 0.5)

@@ -189,6 +189,23 @@ def test_data_movers_may_work_on_integers(tmp_path: Path) -> None:
     assert kinds(load(model, tmp_path)) == ["Conv2D", "MaxPool"]
 
 
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("constant", [None, 17])
+def test_a_pad_on_integers_pads_with_an_integer(constant: int | None, unsigned: bool, tmp_path: Path) -> None:
+    builder = QdqBuilder(4, unsigned=unsigned)
+    x = builder.conv(builder.input(), 4)
+    quantize, dequantize = builder.nodes[-2], builder.nodes.pop()
+    inputs = [quantize.output[0], builder.constant("pads", np.array([0, 0, 1, 0, 0, 0, 0, 1], np.int64))]
+    if constant is not None:
+        inputs.append(builder.constant("fill", np.array(constant, np.uint8 if unsigned else np.int8)))
+    padded = builder.node("Pad", inputs)
+    name = builder.node("DequantizeLinear", [padded, *dequantize.input[1:]])
+    graph = load(builder.finish(Activation(name, "", (1, 4, 9, 9), x.scale, x.zero_point)), tmp_path)
+    pad = graph.ops[1]
+    assert isinstance(pad, ops.Pad)
+    assert pad.value == (constant or 0) - (128 if unsigned else 0)
+
+
 def test_average_pooling_that_counts_its_padding_pads_first(tmp_path: Path) -> None:
     builder = QdqBuilder(4)
     x = builder.conv(builder.input(), 4)
@@ -249,7 +266,8 @@ def test_an_output_that_is_also_read_and_handed_out_twice_is_copied(tmp_path: Pa
     graph = load(builder.finish(x, again), tmp_path)
     assert kinds(graph) == ["Conv2D", "Requantize"]
     values = run_reference(graph, random_inputs(graph))
-    assert np.array_equal(*(values[name] for name in graph.outputs))
+    first, second = graph.outputs
+    assert np.array_equal(values[first], values[second])
 
 
 @pytest.mark.skipif(not SHIPPED.exists(), reason="the shipped model is not built yet")

@@ -54,7 +54,8 @@ def test_the_high_multiply_has_no_symmetric_rounding(value: int, mantissa: int, 
 
 
 @pytest.mark.parametrize(
-    ("value", "exponent", "expected"), [(1, 1, 1), (-1, 1, -1), (3, 1, 2), (-3, 1, -2), (-5, 2, -1), (-6, 2, -2), (7, 0, 7)]
+    ("value", "exponent", "expected"),
+    [(1, 1, 1), (-1, 1, -1), (3, 1, 2), (-3, 1, -2), (-5, 2, -1), (-6, 2, -2), (7, 0, 7)],
 )
 def test_the_division_of_small_numbers(value: int, exponent: int, expected: int) -> None:
     assert scalar(divide_by_power_of_two, value, exponent) == expected

@@ -136,6 +136,7 @@ def test_a_reshape_reads_channel_by_channel() -> None:
 
 
 def test_a_fully_connected_layer_sums_over_its_features() -> None:
-    weights = Filter(np.array([[1, 2], [-3, 4]], np.int8)[:, None, None, :], np.array([1.0, 0.5]), np.array([0, 6], np.int32))
+    values = np.array([[1, 2], [-3, 4]], np.int8)[:, None, None, :]
+    weights = Filter(values, np.array([1.0, 0.5]), np.array([0, 6], np.int32))
     op = ops.FullyConnected(name="f", inputs=("a",), output="y", filter=weights)
     assert run(op, [np.array([[5, 7]], np.int8)], (1, 2)) == [19, (-15 + 28 + 6 + 1) // 2]

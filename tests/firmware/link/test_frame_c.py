@@ -64,7 +64,8 @@ def c_encode(data: bytes) -> bytes:
 
 
 def c_decode(data: bytes) -> bytes | None:
-    buffer = ctypes.create_string_buffer(data, max(len(data), 1))
+    # What lies behind the data must not be read: it would make a group that is too short look complete.
+    buffer = ctypes.create_string_buffer(data + b"\x77" * 300)
     count = library().ta_cobs_decode(buffer, len(data))
     return None if count == INVALID else buffer.raw[:count]
 

@@ -1,0 +1,148 @@
+"""Single peripherals of the virtual STM32H743: what each refuses, and what the chip is left with."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.hello_firmware import build_hello
+from tinyanime.boards.loader import load_board
+from tinyanime.codegen.errors import UserError
+from tinyanime.host.emulate.endpoint import open_endpoint
+from tinyanime.host.emulate.image import load_image
+from tinyanime.host.emulate.stm32h7.bus import Bus, BusError, Peripheral, Register
+from tinyanime.host.emulate.stm32h7.chip import ChipSettings, parse_settings
+from tinyanime.host.emulate.stm32h7.power import FlashInterface, Pwr, Revision, Syscfg
+from tinyanime.host.emulate.stm32h7.rcc import Rcc, ResetCause
+from tinyanime.host.emulate.unicorn_board import VirtualBoard
+
+RCC = 0x5802_4400
+PWR = 0x5802_4800
+FLASH = 0x5200_2000
+SYSCFG = 0x5800_0400
+
+
+def clock_tree(revision: Revision = Revision.V) -> Bus:
+    bus = Bus()
+    syscfg = Syscfg(revision)
+    power, flash = Pwr(syscfg), FlashInterface()
+    for peripheral in (Rcc(revision, power, flash, ResetCause.POWER_ON, lambda name, on: None), power, flash, syscfg):
+        bus.attach(peripheral)
+    return bus
+
+
+def poll(bus: Bus, address: int) -> None:
+    for _ in range(10):
+        bus.read(address, 4)
+
+
+def start_pll(bus: Bus, multiplier: int) -> None:
+    """HSI / 8 * multiplier / 2."""
+    bus.write(RCC + 0x28, 4, 0x0202_0000 | 8 << 4)
+    bus.write(RCC + 0x2C, 4, 0x01FF_000C)
+    bus.write(RCC + 0x30, 4, 0x0101_0000 | 1 << 9 | (multiplier - 1))
+    bus.write(RCC, 4, 0x25 | 1 << 24)
+    poll(bus, RCC)
+
+
+def test_a_core_clock_beyond_the_voltage_is_refused() -> None:
+    bus = clock_tree()
+    start_pll(bus, 100)
+    bus.write(RCC + 0x18, 4, 0x48)
+    with pytest.raises(BusError, match="runs the core at 400000000 Hz at VOS3, where 200000000 Hz are allowed"):
+        bus.write(RCC + 0x10, 4, 3)
+
+
+def test_too_few_flash_wait_states_are_refused() -> None:
+    bus = clock_tree()
+    bus.write(PWR + 0x0C, 4, 6)
+    bus.write(PWR + 0x18, 4, 3 << 14)
+    poll(bus, PWR + 0x18)
+    start_pll(bus, 100)
+    for register, value in ((0x18, 0x48), (0x1C, 0x440), (0x20, 0x40)):
+        bus.write(RCC + register, 4, value)
+    bus.write(FLASH, 4, 0x21)
+    with pytest.raises(BusError, match="runs the flash at 200 MHz with 1 wait states at VOS1"):
+        bus.write(RCC + 0x10, 4, 3)
+    bus.write(FLASH, 4, 0x22)
+    bus.write(RCC + 0x10, 4, 3)
+
+
+def test_a_vco_of_960_mhz_is_refused_on_revision_y() -> None:
+    start_pll(clock_tree(Revision.V), 120)
+    with pytest.raises(BusError, match="VCO at 960000000 Hz, outside 192000000 to 836000000 Hz"):
+        start_pll(clock_tree(Revision.Y), 120)
+
+
+def test_revision_y_has_no_overdrive() -> None:
+    clock_tree(Revision.V).write(SYSCFG + 0x2C, 4, 1)
+    with pytest.raises(BusError, match="which revision Y lacks"):
+        clock_tree(Revision.Y).write(SYSCFG + 0x2C, 4, 1)
+
+
+def test_switching_to_a_pll_that_is_not_ready_is_refused() -> None:
+    with pytest.raises(BusError, match="clock source 3, which is not ready"):
+        clock_tree().write(RCC + 0x10, 4, 3)
+
+
+class Sample(Peripheral):
+    name = "SAMPLE"
+    base = 0x4000_0000
+    registers = (Register("CTRL", 0x00, reset=0x10, writable=0x0F, ignored=0x80), Register("STATUS", 0x04))
+
+
+def test_reserved_bits_hardware_flags_and_widths_are_told_apart() -> None:
+    bus = Bus()
+    bus.attach(Sample())
+    bus.write(0x4000_0000, 4, 0x95)
+    assert bus.read(0x4000_0000, 4) == 0x15
+    with pytest.raises(BusError, match="changed bits 0x00000040 of SAMPLE_CTRL"):
+        bus.write(0x4000_0000, 4, 0x50)
+    with pytest.raises(BusError, match=r"SAMPLE\+0x00 .*takes only 4-byte accesses \(this one has 1\)"):
+        bus.read(0x4000_0000, 1)
+    with pytest.raises(BusError, match=r"wrote 0x1 \(4 bytes\) to SAMPLE\+0x08 .*not modelled"):
+        bus.write(0x4000_0008, 4, 1)
+    with pytest.raises(BusError, match="0x50000000, where no peripheral is modelled"):
+        bus.read(0x5000_0000, 4)
+
+
+def test_a_peripheral_without_clock_does_not_answer() -> None:
+    bus = Bus()
+    bus.attach(Sample(), clocked=False)
+    with pytest.raises(BusError, match="whose clock is off in the RCC"):
+        bus.read(0x4000_0000, 4)
+    bus.set_clock("SAMPLE", True)
+    assert bus.read(0x4000_0000, 4) == 0x10
+    bus.set_clock("SAMPLE", False)
+    with pytest.raises(BusError, match="whose clock is off in the RCC"):
+        bus.read(0x4000_0000, 4)
+
+
+def test_settings_are_read_and_unknown_ones_refused() -> None:
+    chosen = parse_settings((("revision", "y"), ("hse", "off"), ("pll", "off")))
+    assert chosen == ChipSettings(Revision.Y, hse_works=False, pll_locks=False)
+    with pytest.raises(UserError, match="no setting hse=maybe"):
+        parse_settings((("hse", "maybe"),))
+
+
+@pytest.mark.parametrize(("revision", "override"), [(Revision.Y, 1), (Revision.V, 0)])
+def test_the_port_applies_the_axi_sram_erratum_to_revision_y_only(
+    tmp_path: Path, revision: Revision, override: int
+) -> None:
+    endpoint = open_endpoint()
+    board = VirtualBoard(load_board("stm32h743"), load_image(build_hello(tmp_path)), endpoint, ChipSettings(revision))
+    runner = threading.Thread(target=board.run)
+    runner.start()
+    time.sleep(0.3)
+    while runner.is_alive():
+        board.stop()
+        runner.join(0.05)
+    endpoint.close()
+    assert board.chip.axi.values["TARG7_FN_MOD"] == override
+    assert board.chip.rcc.core_hz == revision.max_core_hz
+    # Data cache, instruction cache and MPU are on.
+    assert board.chip.core.values["CCR"] & 0x3_0000 == 0x3_0000
+    assert board.chip.core.values["MPU_CTRL"] == 5
