@@ -26,8 +26,6 @@ def _fused(op: Op, pads: dict[str, Pad]) -> Op:
     while isinstance(op, Conv2D) and op.inputs[0] in pads:
         pad = pads[op.inputs[0]]
         own, more = op.padding, pad.padding
-        total = Padding(
-            own.top + more.top, own.left + more.left, own.bottom + more.bottom, own.right + more.right
-        )
+        total = Padding(own.top + more.top, own.left + more.left, own.bottom + more.bottom, own.right + more.right)
         op = replace(op, inputs=pad.inputs, padding=total)
     return op

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from tinyanime.codegen.cmsis_nn.limits import convolve_limit, depthwise_limit
+from tinyanime.codegen.cmsis_nn.limits import convolve_limit, depthwise_limit, pool_limit
+from tinyanime.codegen.errors import ModelError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import (
     Add,
@@ -55,10 +56,8 @@ def select_kernel(graph: Graph, op: Op) -> Kernel:
         case FullyConnected():
             uniform = len(set(op.filter.scales.tolist())) == 1
             return _cmsis("arm_fully_connected_s8" if uniform else "arm_convolve_wrapper_s8")
-        case MaxPool():
-            return _cmsis("arm_max_pool_s8")
-        case AveragePool():
-            return _cmsis("arm_avgpool_s8")
+        case MaxPool() | AveragePool():
+            return _select_pool(graph, op)
         case Add():
             return _own("ta_add_s8")
         case Requantize():
@@ -89,6 +88,17 @@ def _select_convolution(graph: Graph, op: Conv2D) -> Kernel:
     if op.groups == source.channels and op.groups > 1 and _depthwise_is_exact(op, source, target):
         return _cmsis("arm_depthwise_conv_wrapper_s8")
     return _own("ta_convolve_grouped_s8")
+
+
+def _select_pool(graph: Graph, op: MaxPool | AveragePool) -> Kernel:
+    source, target = graph.tensors[op.inputs[0]], graph.output_tensor(op)
+    reason = pool_limit(source.height, source.width, target.height, target.width, op.kernel, op.stride, op.padding)
+    if reason is not None:
+        raise ModelError(
+            f"Node '{op.name}' ({type(op).__name__}) cannot be computed: {reason}.",
+            hint="Use less padding than the pooling window is large.",
+        )
+    return _cmsis("arm_max_pool_s8" if isinstance(op, MaxPool) else "arm_avgpool_s8")
 
 
 def _depthwise_is_exact(op: Conv2D, source: Tensor, target: Tensor) -> bool:
