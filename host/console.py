@@ -57,39 +57,46 @@ class Console:
 
     @contextmanager
     def progress(self) -> Iterator[ProgressReport]:
-        """A progress report: bars on a terminal, now and then a line elsewhere, nothing with --quiet."""
+        """A progress report: a bar on a terminal, now and then a line elsewhere, nothing with --quiet.
+
+        Print nothing before the context is left.
+        """
         if self.quiet:
             yield lambda stage, done, total: None
         elif sys.stderr.isatty():
-            with _bars() as report:
+            with _bar() as report:
                 yield report
         else:
             yield _PlainProgress()
 
 
 @contextmanager
-def _bars() -> Iterator[ProgressReport]:
+def _bar() -> Iterator[ProgressReport]:
+    """One bar that shows the current stage and vanishes at the end."""
     # Imported here: rich takes longer to load than most commands take to run.
     from rich.console import Console as RichConsole
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), console=RichConsole(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def finish_others(stage: str) -> None:
-            for other, task in tasks.items():
-                if other != stage:
-                    bars.update(task, total=1, completed=1)
+    # Redirected streams would send lines for stdout to stderr.
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=RichConsole(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as bars:
+        current, task = "", bars.add_task("", visible=False)
 
         def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                finish_others(stage)
-                tasks[stage] = bars.add_task(stage)
-            bars.update(tasks[stage], completed=done, total=total or None)
+            nonlocal current, task
+            if stage != current:
+                bars.remove_task(task)
+                current, task = stage, bars.add_task(stage, total=total or None)
+            bars.update(task, completed=done)
 
         yield report
-        finish_others("")
 
 
 class _PlainProgress:

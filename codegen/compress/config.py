@@ -73,14 +73,14 @@ class TrainingConfig:
 class FinishingConfig:
     """The adversarial stage after the training; weights are those of its two extra loss terms."""
 
-    iterations: int = 2_200
+    iterations: int = 1_500
     batch: int = 5  # whole 128x128 pictures
     learning_rate: float = 6e-4
     critic_learning_rate: float = 6e-4
-    critic_warm_up_iterations: int = 150  # the student stands still while the critic learns
+    critic_warm_up_iterations: int = 100  # the student stands still while the critic learns
     critic_width: int = 32
-    adversarial: float = 0.03
-    features: float = 0.2
+    adversarial: float = 0.1
+    features: float = 0.5
     average_decay: float = 0.998
 
 

@@ -41,7 +41,8 @@ class _Sent:
     """What became of one photo."""
 
     photo: Path
-    output: Path
+    output: Path | None
+    """None where the picture differs from the reference: a wrong picture is not written."""
     side_by_side: Path | None
     cycles: int
     seconds: float
@@ -119,19 +120,19 @@ def _send_all(
     sent: list[_Sent] = []
     failures: list[UserError] = []
     pictures = pictures_of_device(connection.info)
-    with console.progress() as report:
-        for photo, name in zip(files, names, strict=True):
-            try:
-                prepared = prepare_photo(photo, pictures, job.mode)
-            except InputError as error:
-                if len(files) == 1:
-                    raise
-                failures.append(error)
-                console.note(f"{error.message} Skipped.")
-                continue
+    for photo, name in zip(files, names, strict=True):
+        try:
+            prepared = prepare_photo(photo, pictures, job.mode)
+        except InputError as error:
+            if len(files) == 1:
+                raise
+            failures.append(error)
+            console.note(f"{error.message} Skipped.")
+            continue
+        with console.progress() as report:
             item = _send_one(prepared, name, connection, pictures, job, report)
-            sent.append(item)
-            _print_sent(item, connection, console)
+        sent.append(item)
+        _print_sent(item, connection, console)
     return sent, failures
 
 
@@ -153,14 +154,23 @@ def _send_one(
     if job.reference is not None:
         report(f"{prepared.source.name}: reference", 0, 0)
         compared, differing = _compare(inference.output, prepared, job.reference)
+    written = None if differing else name
+    beside = side_by_side_name(name) if job.side_by_side and written else None
     anime = anime_picture(inference.output, pictures, prepared)
-    save_picture(name, anime)
-    beside = side_by_side_name(name) if job.side_by_side else None
+    if written is not None:
+        save_picture(written, anime)
     if beside is not None:
         scale = job.scale or min(_MAX_SCALE, max(1, _SIDE_BY_SIDE_PIXELS // anime.shape[0]))
         save_picture(beside, side_by_side(prepared.framed.visible, anime, scale))
     return _Sent(
-        prepared.source, name, beside, inference.result.total_cycles, seconds, inference.restarts, compared, differing
+        prepared.source,
+        written,
+        beside,
+        inference.result.total_cycles,
+        seconds,
+        inference.restarts,
+        compared,
+        differing,
     )
 
 
@@ -172,7 +182,7 @@ def _compare(output: bytes, prepared: PreparedPhoto, reference: Reference) -> tu
 
 
 def _print_sent(item: _Sent, connection: Connection, console: Console) -> None:
-    console.say(f"{item.photo} -> {item.output}")
+    console.say(f"{item.photo} -> {item.output or 'not written: it differs from the reference'}")
     console.say(f"  {cycles_text(connection, item.cycles)}; {item.seconds:.1f} s with transfer")
     if item.side_by_side is not None:
         console.say(f"  side by side: {item.side_by_side}")
@@ -183,7 +193,7 @@ def _print_sent(item: _Sent, connection: Connection, console: Console) -> None:
 def _as_json(item: _Sent, connection: Connection, verified: bool) -> dict[str, object]:
     return {
         "photo": str(item.photo),
-        "output": str(item.output),
+        "output": None if item.output is None else str(item.output),
         "side_by_side": None if item.side_by_side is None else str(item.side_by_side),
         "board": connection.info.board,
         "port": connection.port,

@@ -16,7 +16,7 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from tinyanime.codegen.errors import ToolError
 
-_SOURCE = Path(__file__).with_name("block_counter.c")
+_SOURCES = tuple(Path(__file__).with_name(name) for name in ("block_counter.c", "uart_fifo.c"))
 _NEVER = (1 << 64) - 1
 
 
@@ -36,10 +36,9 @@ class _State(ctypes.Structure):
 
 
 def build_library() -> Path:
-    """The compiled hook, built once per version of its source; ToolError without a C compiler."""
-    source = _SOURCE.read_bytes()
-    digest = hashlib.sha256(source).hexdigest()[:16]
-    target = platformdirs.user_cache_path("tinyanime") / "emulate" / f"block_counter-{digest}.so"
+    """The compiled hooks, built once per version of their sources; ToolError without a C compiler."""
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
+    target = platformdirs.user_cache_path("tinyanime") / "emulate" / f"hooks-{digest}.so"
     if target.exists():
         return target
     compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
@@ -51,24 +50,31 @@ def build_library() -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         output = Path(scratch) / target.name
-        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(output), str(_SOURCE)]
+        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(output), *map(str, _SOURCES)]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         if result.returncode:
             raise ToolError(
-                f"{compiler} cannot build {_SOURCE.name}: {result.stderr.strip().splitlines()[-1:]}.",
+                f"{compiler} cannot build the emulator's hooks: {(result.stderr.strip() or 'no reason given')[-300:]}",
                 hint="Install a working C compiler: sudo apt-get install gcc libc6-dev",
             )
         os.replace(output, target)  # noqa: PTH105 (atomic where another process builds it too)
     return target
 
 
+def load_library() -> ctypes.CDLL:
+    """The compiled hooks, with the result types of their functions; ToolError without a C compiler."""
+    library = ctypes.CDLL(str(build_library()))
+    library.ta_block_counter_bytes.restype = ctypes.c_uint64
+    library.ta_uart_fifo_bytes.restype = ctypes.c_uint64
+    library.ta_count_between.restype = ctypes.c_uint32
+    return library
+
+
 class BlockCounter:
     """Counts the instructions that `machine` executes, from 0."""
 
     def __init__(self, machine: unicorn.Uc) -> None:
-        library = ctypes.CDLL(str(build_library()))
-        library.ta_block_counter_bytes.restype = ctypes.c_uint64
-        library.ta_count_between.restype = ctypes.c_uint32
+        library = load_library()
         self._library = library
         self._memory = ctypes.create_string_buffer(library.ta_block_counter_bytes())
         self._state = _State.from_buffer(self._memory)

@@ -46,5 +46,13 @@ _MODULES = {
 
 
 def serve_function(board: Board) -> Serve:
-    """The `serve` of the board's emulator kind."""
-    return cast(Serve, import_module(_MODULES[board.emulator.kind]).serve)
+    """The `serve` of the board's emulator kind; ToolError where a Python package that it needs is missing."""
+    try:
+        return cast(Serve, import_module(_MODULES[board.emulator.kind]).serve)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("tinyanime"):
+            raise
+        raise ToolError(
+            f"The virtual {board.name} needs the Python package {error.name}, which is not installed.",
+            hint="Install it: pip install 'tinyanime[emulate]'",
+        ) from error

@@ -161,7 +161,9 @@ class VirtualBoard:
 
         callbacks = (MMIO_READ_CFUNC(on_read), MMIO_WRITE_CFUNC(on_write))
         self._callbacks.append(callbacks)
-        status = uclib.uc_mmio_map(self._machine._uch, page, _PAGE, callbacks[0], 0, callbacks[1], 0)
+        fifo = self.chip.usart.fifo
+        handlers = fifo.connect(*callbacks) if page == fifo.layout.page else (*callbacks, 0)
+        status = uclib.uc_mmio_map(self._machine._uch, page, _PAGE, handlers[0], handlers[2], handlers[1], handlers[2])
         if status != unicorn.UC_ERR_OK:
             raise ToolError(f"unicorn does not map registers at 0x{page:08x} (error {status}).")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -42,55 +40,27 @@ from tinyanime.host.link.messages import (
     Step,
     StepReply,
 )
+from tinyanime.host.link.results import Inference, Phase, PhaseProgress, RunResult, StepResult
 from tinyanime.host.link.timing import Timing
 from tinyanime.host.link.transfer import Part, Progress, Source, download, upload
 from tinyanime.host.link.transport import DEFAULT_BAUD, Transport, open_transport
+
+__all__ = [
+    "Device",
+    "Inference",
+    "Phase",
+    "PhaseProgress",
+    "Progress",
+    "RunResult",
+    "StepResult",
+    "open_device",
+]
 
 _HELLO_FIRST_S = 0.3
 _HELLO_ATTEMPTS = 5
 _HELLO_BYTES = 512
 _RESET_WAIT_S = 10.0
 _PAUSE_S = 0.1
-
-
-class Phase(Enum):
-    """What `infer` is doing."""
-
-    UPLOAD = "upload"
-    RUN = "run"
-    DOWNLOAD = "download"
-
-
-PhaseProgress = Callable[[Phase, int, int], None]
-"""Called with the phase and (done, total): bytes, or steps of the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """`total_cycles` inside kernels (saturates at 2**32 - 1), CRC-32 of the output, steps executed."""
-
-    total_cycles: int
-    output_crc32: int
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What one step wrote: its CRC-32 and size, and the cycles it took (saturates at 2**32 - 1)."""
-
-    index: int
-    crc32: int
-    size_bytes: int
-    cycles: int
-
-
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """Output bytes (int8, NHWC), the run that made them, and how often the device had to start over."""
-
-    output: bytes
-    result: RunResult
-    restarts: int
 
 
 def _quiet(_done: int, _total: int) -> None:
@@ -143,7 +113,7 @@ class Device:
                 Hello(), first_s=_HELLO_FIRST_S, attempts=_HELLO_ATTEMPTS, reply_bytes=_HELLO_BYTES
             )
         except NoReplyError as error:
-            raise self._stranger() from error
+            raise self._exchange.stranger() from error
         try:
             self._info = DeviceInfo.unpack(payload, PROTOCOL_VERSION)
         except MessageError as error:
@@ -386,29 +356,6 @@ class Device:
                 f"The device at {self.port} came back with firmware of another build.",
                 hint="Flash the firmware again and do not change it while a picture is on its way.",
             )
-
-    def _stranger(self) -> LinkError:
-        """Why HELLO was not answered, from what came over the line instead."""
-        traffic = self._exchange.traffic
-        if traffic.echoes:
-            return LinkError(
-                f"{self.port} only echoes what is sent to it.",
-                hint="Receive and transmit pins are connected, or a terminal is at the other end: check the wiring.",
-            )
-        if traffic.frames:
-            return LinkError(
-                f"The device at {self.port} does not answer, although frames arrive from it.",
-                hint="The line is bad or the device is stuck: check cable and baud rate, press its reset button.",
-            )
-        if traffic.bytes_received:
-            return LinkError(
-                f"{self.port} belongs to another device: what it sends is not the tinyanime protocol.",
-                hint="Choose another port (`tinyanime ports`), check the baud rate, or flash the board first.",
-            )
-        return LinkError(
-            f"No answer from {self.port}: nothing was received.",
-            hint="Check cable, power and baud rate, press the board's reset button; flash it with `make flash`.",
-        )
 
 
 def _output_part(payload: bytes, run_id: int) -> Part:

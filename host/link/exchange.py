@@ -150,3 +150,26 @@ class Exchange:
             f"The device at {self.name} answers in a form this tool cannot read: {error}.",
             hint="Flash firmware built by this version of tinyanime (make flash BOARD=...).",
         )
+
+    def stranger(self) -> LinkError:
+        """The error for a HELLO without an answer, from what came over the line instead."""
+        traffic = self.traffic
+        if traffic.echoes:
+            return LinkError(
+                f"{self.name} only echoes what is sent to it.",
+                hint="Receive and transmit pins are connected, or a terminal is at the other end: check the wiring.",
+            )
+        if traffic.frames:
+            return LinkError(
+                f"The device at {self.name} does not answer, although frames arrive from it.",
+                hint="The line is bad or the device is stuck: check cable and baud rate, press its reset button.",
+            )
+        if traffic.bytes_received:
+            return LinkError(
+                f"{self.name} belongs to another device: what it sends is not the tinyanime protocol.",
+                hint="Choose another port (`tinyanime ports`), check the baud rate, or flash the board first.",
+            )
+        return LinkError(
+            f"No answer from {self.name}: nothing was received.",
+            hint="Check cable, power and baud rate, press the board's reset button; flash it with `make flash`.",
+        )

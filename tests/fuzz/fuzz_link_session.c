@@ -5,7 +5,8 @@
  *   0x82        a request of type u8 with payload length u16 (up to 1040), filled with u8
  *   0x83        a frame of version u8 and type u8
  *   0x84        the step that fails from now on: u8
- *   else        the device is reset */
+ *   0x85        as 0x81, with the announced CRC xor u8, in DATA of 256 + u16 (up to 1024) bytes, none of them
+ * shortened else        the device is reset */
 #include <string.h>
 
 #include "fuzz_device.h"
@@ -29,19 +30,21 @@ static void put_u32(uint8_t *bytes, uint32_t value) {
     }
 }
 
-static void send_picture(uint8_t transfer, uint8_t pattern) {
+/* Sends a whole picture of `pattern` in DATA of `chunk` bytes; the last one goes beyond the input's end
+ * unless `chunk` divides it or `clip`. */
+static void send_picture(uint8_t transfer, uint8_t pattern, uint32_t crc_damage, uint32_t chunk, bool clip) {
     static uint8_t picture[TEST_BYTES];
     uint8_t payload[TA_LINK_MAX_PAYLOAD];
     memset(picture, pattern, sizeof picture);
     put_u32(payload, transfer);
     put_u32(payload + 4, TEST_BYTES);
-    put_u32(payload + 8, ta_crc32(0, picture, TEST_BYTES));
+    put_u32(payload + 8, ta_crc32(0, picture, TEST_BYTES) ^ crc_damage);
     fuzz_request(TA_LINK_VERSION, TA_LINK_BEGIN, payload, 12);
-    for (uint32_t offset = 0; offset < TEST_BYTES; offset += TA_LINK_CHUNK) {
+    for (uint32_t offset = 0; offset < TEST_BYTES; offset += chunk) {
         const uint32_t left = TEST_BYTES - offset;
-        const uint32_t count = left < TA_LINK_CHUNK ? left : TA_LINK_CHUNK;
+        const uint32_t count = clip && left < chunk ? left : chunk;
         put_u32(payload + 4, offset);
-        memcpy(payload + 8, picture + offset, count);
+        memset(payload + 8, pattern, count);
         fuzz_request(TA_LINK_VERSION, TA_LINK_DATA, payload, 8u + count);
     }
     fuzz_request(TA_LINK_VERSION, TA_LINK_END, payload, 4);
@@ -60,7 +63,7 @@ static void play(script *rest) {
         (void)fuzz_work();
     } else if (opcode == 0x81u) {
         const uint8_t transfer = next(rest);
-        send_picture(transfer, next(rest));
+        send_picture(transfer, next(rest), 0, TA_LINK_CHUNK, true);
     } else if (opcode == 0x82u) {
         const uint8_t type = next(rest);
         const uint32_t low = next(rest);
@@ -72,6 +75,14 @@ static void play(script *rest) {
         fuzz_request(version, next(rest), payload, 0);
     } else if (opcode == 0x84u) {
         test_failing_step = next(rest);
+    } else if (opcode == 0x85u) {
+        const uint8_t transfer = next(rest);
+        const uint8_t pattern = next(rest);
+        const uint32_t damage = next(rest);
+        const uint32_t low = next(rest);
+        /* Smaller DATA would only make the fuzzer slow. */
+        const uint32_t chunk = 256u + (low | ((uint32_t)next(rest) << 8)) % (TA_LINK_CHUNK - 255u);
+        send_picture(transfer, pattern, damage, chunk, false);
     } else {
         fuzz_boot();
     }

@@ -1,11 +1,10 @@
 /* Exercises a port through its UART, one command byte at a time:
  *   'e' lo hi   takes that many bytes and sends each inverted
  *   'f' lo hi   sends that many bytes 0, 1, 2, ... without reading meanwhile
- *   'i'         sends cycles, milliseconds, clock in Hz, free stack (u32, little-endian), then the 12 bytes of the id
- *   'd'         sends 1.5 * 1.5 as a double (the FPU must be on)
- *   'r'         resets
- *   'x'         writes to an address where the board has no memory
- * It sends 'S' when it starts. */
+ *   'i'         sends cycles, milliseconds, clock in Hz, free stack (u32, little-endian), then the 12 bytes
+ * of the id 'd'         sends 1.5 * 1.5 as a double (the FPU must be on) 'n' lo hi   sends the cycles (u32)
+ * that so many turns of a loop take, two instructions each on a Cortex-M 'r'         resets 'x' writes to an
+ * address where the board has no memory It sends 'S' when it starts. */
 #include "tinyanime/port.h"
 
 #include <string.h>
@@ -53,6 +52,17 @@ static void send_product(void) {
     }
 }
 
+static void send_loop_cycles(uint32_t turns) {
+    const uint32_t begin = ta_port_cycles();
+#ifdef __arm__
+    __asm volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(turns)::"cc");
+#else
+    for (volatile uint32_t left = turns; left > 0u; left = left - 1u) {
+    }
+#endif
+    send_u32(ta_port_cycles() - begin);
+}
+
 static void obey(uint8_t command) {
     uint32_t count;
     switch (command) {
@@ -73,6 +83,9 @@ static void obey(uint8_t command) {
         break;
     case 'd':
         send_product();
+        break;
+    case 'n':
+        send_loop_cycles(take_count());
         break;
     case 'r':
         ta_port_reset();

@@ -62,6 +62,13 @@ class Probe:
         assert isinstance(value, float)
         return value
 
+    def loop_cycles(self, turns: int) -> int:
+        """Cycles that so many turns of a loop of two instructions took."""
+        self.write(b"n" + struct.pack("<H", turns))
+        (cycles,) = struct.unpack("<I", self.read(4))
+        assert isinstance(cycles, int)
+        return cycles
+
 
 def inverted(data: bytes) -> bytes:
     return bytes(byte ^ 0xFF for byte in data)

@@ -17,10 +17,12 @@ typedef struct {
     uint32_t layer_cycles[TA_MAX_LAYERS]; /* Cycles per layer, all bands. */
 } ta_executor;
 
-/* Prepares a run from the first step. TA_ERROR_ARGUMENT where the network has more than TA_MAX_LAYERS layers. */
+/* Prepares a run from the first step. TA_ERROR_ARGUMENT where the network has more than TA_MAX_LAYERS layers.
+ */
 ta_status ta_executor_begin(ta_executor *executor, const ta_network *network);
 
-/* Runs one step. TA_BUSY while steps are left, TA_OK once the last one ran, else the failure (kept in `status`). */
+/* Runs one step. TA_BUSY while steps are left, TA_OK once the last one ran, else the failure (kept in
+ * `status`). */
 ta_status ta_executor_step(ta_executor *executor);
 
 #endif

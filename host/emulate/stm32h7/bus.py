@@ -49,6 +49,9 @@ class Peripheral:
         """Address to the function that takes a store."""
         return {self.base + register.offset: self._writer(register) for register in self.registers}
 
+    def clock_changed(self, on: bool) -> None:
+        """The RCC switched the peripheral's clock; registers keep their values."""
+
     def store(self, name: str, value: int) -> None:
         """Stores what is writable; BusError where an unknown bit changes."""
         register = next(candidate for candidate in self.registers if candidate.name == name)
@@ -100,6 +103,8 @@ class Bus:
         elif not on and self._clocked[name]:
             for address in peripheral.readers():
                 del self._readers[address], self._writers[address]
+        if on != self._clocked[name]:
+            peripheral.clock_changed(on)
         self._clocked[name] = on
 
     def pages(self) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """USART3 with its FIFOs: RM0433 chapter 48.
 
-Bytes take no time on the line. The receive FIFO never overflows: what does not fit waits at the host's end.
+The data path is compiled (uart_fifo.py). Bytes take no time on the line. The receive FIFO never overflows: what does
+not fit waits at the host's end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from tinyanime.host.emulate.stm32h7.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.stm32h7.clock import CoreClock
 from tinyanime.host.emulate.stm32h7.gpio import GpioD
 from tinyanime.host.emulate.stm32h7.rcc import Rcc
+from tinyanime.host.emulate.uart_fifo import RECEIVE_BYTES, TRANSMIT_BYTES, UartFifo, UartLayout
 
 _UE, _RE, _TE, _FIFOEN = 1 << 0, 1 << 2, 1 << 3, 1 << 29
 _RXFNE, _TC, _TXFNF, _TEACK, _REACK = 1 << 5, 1 << 6, 1 << 7, 1 << 21, 1 << 22
@@ -20,10 +22,6 @@ _TXFE, _RXFT, _TXFT = 1 << 23, 1 << 26, 1 << 27
 _PRESCALERS = (1, 2, 4, 6, 8, 10, 12, 16, 32, 64, 128, 256)
 _THRESHOLDS = (2, 4, 8, 12, 14, 16)
 
-_RECEIVE_CHUNK = 4096
-_SEND_CHUNK = 1024
-_HOLD_BACK_BYTES = 65536
-"""More than this many unsent bytes close the transmit FIFO."""
 _IDLE_POLLS = 64
 """So many status reads in a row that find nothing are idling: wait for the host then."""
 _IDLE_INSTRUCTIONS = 20_000
@@ -55,21 +53,36 @@ class Usart3(Peripheral):
         self._rcc = rcc
         self._pins = pins
         self._clock = clock
-        self._received = b""
-        self._next = 0
-        self._unsent = bytearray()
+        self.fifo = UartFifo(
+            UartLayout(
+                page=self.base & ~0xFFF,
+                status=self.base + 0x1C,
+                receive=self.base + 0x24,
+                transmit=self.base + 0x28,
+                ready_flags=_TC | _TXFNF | _TXFE | _TXFT,
+                waiting_flag=_RXFNE,
+                threshold_flag=_RXFT,
+            )
+        )
         self._sending = threading.Lock()
         self._polls_without_data = 0
         self._instructions_at_poll = 0
-        self._enabled_flags = 0
-        self._receive_threshold = _THRESHOLDS[0]
+
+    def clock_changed(self, on: bool) -> None:
+        if not on:
+            self.fifo.disable()
 
     def write_cr1(self, value: int) -> None:
         self.store("CR1", value)
-        enabled = bool(value & _UE)
-        if enabled and value & (_TE | _RE):
+        switches = value & (_UE | _TE | _RE)
+        if switches == _UE | _TE | _RE:
             self._check_line()
-        self._enabled_flags = (_TEACK * bool(value & _TE) | _REACK * bool(value & _RE)) * enabled
+            threshold = _THRESHOLDS[min(self.values["CR3"] >> 25 & 7, 5)]
+            self.fifo.enable(_TEACK | _REACK, threshold)
+        elif switches & (_TE | _RE):
+            raise BusError("switched on only a part of USART3 (UE, TE, RE), which is not modelled")
+        else:
+            self.fifo.disable()
 
     def _check_line(self) -> None:
         if not self.values["CR1"] & _FIFOEN:
@@ -88,53 +101,44 @@ class Usart3(Peripheral):
         self.store("CR2", value)
 
     def write_cr3(self, value: int) -> None:
+        if self.values["CR1"] & _UE:
+            raise BusError("wrote USART3_CR3 while the port is enabled")
         self.store("CR3", value)
-        self._receive_threshold = _THRESHOLDS[min(value >> 25 & 7, 5)]
 
     def read_isr(self) -> int:
-        waiting = len(self._received) - self._next
-        if not waiting:
-            waiting = self._ask_host()
-        flags = self._enabled_flags
-        if waiting:
-            flags |= _RXFNE | _RXFT if waiting >= self._receive_threshold else _RXFNE
-        if len(self._unsent) < _HOLD_BACK_BYTES:
-            flags |= _TC | _TXFNF | _TXFE | _TXFT
-        return flags
+        if not self.values["CR1"] & _RE:
+            return 0
+        if not self.fifo.waiting:
+            self._ask_host()
+        elif self.fifo.unsent:
+            self.send_waiting()
+        return self.fifo.status
 
     def write_isr(self, value: int) -> None:
         raise BusError("wrote to USART3_ISR, which is read-only")
 
-    def _ask_host(self) -> int:
-        """Bytes that wait after a look at the host's end; waits for it where the firmware only idles."""
-        self._polls_without_data += 1
+    def _ask_host(self) -> None:
+        """Takes what the host has sent; waits for it where the firmware only idles."""
         now = self._clock.counter.instructions
-        if now - self._instructions_at_poll > _IDLE_INSTRUCTIONS:
-            self._polls_without_data = 2
+        busy = self.fifo.take_moved() or now - self._instructions_at_poll > _IDLE_INSTRUCTIONS
         self._instructions_at_poll = now
-        if self._polls_without_data == 1:
-            return 0  # Between two bursts of transmitted bytes: asking the PC would cost more than the burst.
+        self._polls_without_data = 0 if busy else self._polls_without_data + 1
         self.send_waiting()
-        if self._polls_without_data > _IDLE_POLLS or len(self._unsent) >= _HOLD_BACK_BYTES:
+        held_back = self.fifo.unsent >= TRANSMIT_BYTES // 2
+        if self._polls_without_data > _IDLE_POLLS or held_back:
             start = time.monotonic()
-            self._endpoint.wait(_IDLE_WAIT_S, want_write=bool(self._unsent))
+            self._endpoint.wait(_IDLE_WAIT_S, want_write=held_back)
             self._clock.idle(time.monotonic() - start)
-        self._received = self._endpoint.read(_RECEIVE_CHUNK)
-        self._next = 0
-        if self._received:
+        received = self._endpoint.read(RECEIVE_BYTES)
+        self.fifo.refill(received)
+        if received:
             self._polls_without_data = 0
-        return len(self._received)
 
     def write_icr(self, value: int) -> None:
         """Error flags are never set here: clearing them changes nothing."""
 
     def read_rdr(self) -> int:
-        if self._next >= len(self._received):
-            raise BusError("read USART3_RDR while no byte is waiting")
-        byte = self._received[self._next]
-        self._next += 1
-        self._polls_without_data = 0
-        return byte
+        raise BusError("read USART3_RDR while no byte is waiting")
 
     def write_rdr(self, value: int) -> None:
         raise BusError("wrote to USART3_RDR, which is read-only")
@@ -143,17 +147,10 @@ class Usart3(Peripheral):
         raise BusError("read USART3_TDR, which holds nothing to read")
 
     def write_tdr(self, value: int) -> None:
-        if not self._enabled_flags & _TEACK:
-            raise BusError("wrote to USART3_TDR while the transmitter is off")
-        self._unsent.append(value & 0xFF)
-        self._polls_without_data = 0
-        if len(self._unsent) >= _SEND_CHUNK:
-            self.send_waiting()
+        raise BusError("wrote to USART3_TDR while the transmitter is off or its FIFO full")
 
     def send_waiting(self) -> None:
         """Hands what was transmitted to the host; another thread calls it while the firmware computes."""
-        if not self._unsent:
-            return
         with self._sending:
-            taken = self._endpoint.write(bytes(self._unsent))
-            del self._unsent[:taken]
+            if self.fifo.unsent:
+                self.fifo.take(self._endpoint.write(self.fifo.unsent_bytes()))

@@ -7,16 +7,21 @@ import time
 from pathlib import Path
 
 import pytest
+import unicorn
 
 from tests.support.hello_firmware import build_hello
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.errors import UserError
+from tinyanime.host.emulate.block_counter import BlockCounter
 from tinyanime.host.emulate.endpoint import open_endpoint
 from tinyanime.host.emulate.image import load_image
 from tinyanime.host.emulate.stm32h7.bus import Bus, BusError, Peripheral, Register
 from tinyanime.host.emulate.stm32h7.chip import ChipSettings, parse_settings
+from tinyanime.host.emulate.stm32h7.clock import CoreClock
+from tinyanime.host.emulate.stm32h7.gpio import GpioD
 from tinyanime.host.emulate.stm32h7.power import FlashInterface, Pwr, Revision, Syscfg
 from tinyanime.host.emulate.stm32h7.rcc import Rcc, ResetCause
+from tinyanime.host.emulate.stm32h7.usart import Usart3
 from tinyanime.host.emulate.unicorn_board import VirtualBoard
 
 RCC = 0x5802_4400
@@ -86,6 +91,48 @@ def test_revision_y_has_no_overdrive() -> None:
 def test_switching_to_a_pll_that_is_not_ready_is_refused() -> None:
     with pytest.raises(BusError, match="clock source 3, which is not ready"):
         clock_tree().write(RCC + 0x10, 4, 3)
+
+
+def usart(pins: GpioD) -> Usart3:
+    endpoint = open_endpoint()
+    endpoint.close()
+    syscfg = Syscfg(Revision.V)
+    rcc = Rcc(Revision.V, Pwr(syscfg), FlashInterface(), ResetCause.POWER_ON, lambda name, on: None)
+    counter = BlockCounter(unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB))
+    return Usart3(endpoint, 921_600, rcc, pins, CoreClock(counter, lambda: 64_000_000, lambda: None))
+
+
+def wired_pins() -> GpioD:
+    pins = GpioD()
+    pins.store("AFRH", 0x77)
+    pins.store("MODER", 0xFFFA_FFFF)
+    return pins
+
+
+def switch_on(port: Usart3, divider: int, fifo: int = 1 << 29) -> None:
+    port.store("BRR", divider)
+    port.write_cr1(fifo | 0xD)
+
+
+def test_the_serial_port_needs_its_pins_its_fifo_and_the_right_speed() -> None:
+    switch_on(usart(wired_pins()), 69)
+    with pytest.raises(BusError, match="PD8 is not in alternate function 7"):
+        switch_on(usart(GpioD()), 69)
+    with pytest.raises(BusError, match="runs USART3 at 492308 baud, where the board's link has 921600"):
+        switch_on(usart(wired_pins()), 130)
+    with pytest.raises(BusError, match="without FIFO"):
+        switch_on(usart(wired_pins()), 69, fifo=0)
+    with pytest.raises(BusError, match="divider of 0, below 16"):
+        switch_on(usart(wired_pins()), 0)
+
+
+def test_the_serial_port_refuses_data_while_it_is_off() -> None:
+    port = usart(wired_pins())
+    assert port.read_isr() == 0
+    with pytest.raises(BusError, match="while the transmitter is off"):
+        port.write_tdr(1)
+    with pytest.raises(BusError, match="while no byte is waiting"):
+        port.read_rdr()
 
 
 class Sample(Peripheral):

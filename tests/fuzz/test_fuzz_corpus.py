@@ -1,0 +1,23 @@
+"""The fuzzers' regression corpus under GCC's sanitizers (run_fuzz.py runs it under clang's)."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.run_fuzz import TARGETS
+from tests.support.link_programs import EXECUTOR, LINK_SOURCES, SANITIZERS, TEST_RUNTIME, compile_program
+
+FUZZ = Path(__file__).parent
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_input_of_the_corpus_runs_clean(tmp_path: Path, target: str) -> None:
+    own = (FUZZ / f"fuzz_{target}.c", FUZZ / "fuzz_device.c", FUZZ / "replay.c", TEST_RUNTIME / "test_network.c")
+    program = compile_program(tmp_path / target, (*LINK_SOURCES, EXECUTOR, *own), "-O1", f"-I{FUZZ}", *SANITIZERS)
+    inputs = sorted((FUZZ / "corpus" / target).iterdir())
+    done = subprocess.run([program, *inputs], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == len(inputs) >= 6
