@@ -1,4 +1,4 @@
-"""Who may import whom (CONTRIBUTING.md, "Dependency rules"), read from the sources."""
+"""Who may import whom (CONTRIBUTING.md, "Where things are"), read from the sources."""
 
 from __future__ import annotations
 

@@ -17,8 +17,9 @@ from tinyanime.host.discovery import Connection, connect
 from tinyanime.host.image.framing import FrameMode
 from tinyanime.host.image.photo import prepare_photo
 from tinyanime.host.image.quantize import pictures_of_device, pictures_of_manifest
-from tinyanime.host.link.client import Device, Phase
+from tinyanime.host.link.client import Device
 from tinyanime.host.link.faults import FaultPlan, FaultyTransport
+from tinyanime.host.link.results import Phase
 from tinyanime.host.link.transport import open_transport
 from tinyanime.host.project import check_same_build
 from tinyanime.host.verification import LayerCheck, compare_network

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.support.picture_project import SIZE, picture_project
-from tinyanime.host.link.client import Device, Inference, PhaseProgress, RunResult, StepResult
+from tinyanime.host.link.client import Device
+from tinyanime.host.link.results import Inference, PhaseProgress, RunResult, StepResult
 from tinyanime.host.project import Project, load_reference, open_project
 from tinyanime.host.verification import LayerCheck, NetworkComparison, NetworkInput, compare_network, prepare_input
 
