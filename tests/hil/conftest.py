@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hil", "hardware in the loop")
     group.addoption("--board", action="append", default=[], help="Board under test; default: every virtual board.")
     group.addoption("--port", default=None, help="Port of a real board; default: the virtual board is started.")
-    group.addoption("--project", default=None, help="Its project folder; default: build/BOARD, built if missing.")
+    group.addoption("--project", default=None, help="Its project folder; default: build/BOARD with --port, else built anew.")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -84,12 +84,11 @@ def dut(
 def _project(
     board: Board, directory: str | None, port: str | None, tmp_path_factory: pytest.TempPathFactory
 ) -> Project:
-    """The project named, else build/<board> where it is built, else the shipped model, compiled and built here."""
+    """The project named, else what a real board was flashed from, else the shipped model, compiled and built here."""
     if directory is not None:
         return open_project(Path(directory), board.name)
-    default = ROOT / "build" / board.name
-    if port is not None or (default / "build" / "firmware.elf").is_file():
-        return open_project(default, board.name)
+    if port is not None:
+        return open_project(ROOT / "build" / board.name, board.name)
     compiler = f"{board.toolchain.prefix}gcc"
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed: firmware for {board.name} cannot be built")
