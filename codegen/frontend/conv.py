@@ -13,9 +13,7 @@ from tinyanime.codegen.ir.shapes import effective_kernel
 def _check_kernel(node: Node, kernel: Size2D) -> None:
     declared = node.integers("kernel_shape", ())
     if declared and declared != (kernel.height, kernel.width):
-        raise node.refusal(
-            f"declares kernel {list(declared)} but has weights for [{kernel.height}, {kernel.width}]"
-        )
+        raise node.refusal(f"declares kernel {list(declared)} but has weights for [{kernel.height}, {kernel.width}]")
 
 
 def import_conv(importer: Importer, node: Node) -> None:

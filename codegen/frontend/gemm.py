@@ -26,6 +26,4 @@ def _import(importer: Importer, node: Node, *, transposed: bool) -> None:
     source = importer.activation(node, 0)
     order, axis = ((0, 1), 0) if transposed else ((1, 0), 1)
     weights = build_filter(importer, node, read_weights(importer, node, 2), order, axis)
-    importer.define_arithmetic(
-        node, FullyConnected(name=node.name, inputs=(source,), output="", filter=weights)
-    )
+    importer.define_arithmetic(node, FullyConnected(name=node.name, inputs=(source,), output="", filter=weights))

@@ -124,8 +124,7 @@ class Importer:
                 )
             case _:
                 return node.refusal(
-                    f"reads {edge} as integers; only data movers may stand between QuantizeLinear and "
-                    "DequantizeLinear",
+                    f"reads {edge} as integers; only data movers may stand between QuantizeLinear and DequantizeLinear",
                     "Export the model in QDQ form, not as quantized operators.",
                 )
 
@@ -226,9 +225,7 @@ class Importer:
         key = (pending.node.output, quantization, pending.bounds)
         if key not in self._stored:
             if pending.source is None:
-                tensor = self._emit_clamped(
-                    pending.node, pending.op, pending.shape, quantization, name, pending.bounds
-                )
+                tensor = self._emit_clamped(pending.node, pending.op, pending.shape, quantization, name, pending.bounds)
             else:
                 tensor = self._store_move(pending, pending.source, quantization, name)
             self._stored[key] = tensor

@@ -25,8 +25,7 @@ def connect_output(importer: Importer, output: onnx.ValueInfoProto) -> str:
         value = importer.movable(node, 0)
     if isinstance(value, Pending | Rearranged):
         raise ModelError(
-            f"Network output '{output.name}' is float, straight from node '{value.node.name}' "
-            f"({value.node.operator}).",
+            f"Network output '{output.name}' is float, straight from node '{value.node.name}' ({value.node.operator}).",
             hint=QUANTIZE_HINT,
         )
     if not isinstance(value, Real | Quantized):

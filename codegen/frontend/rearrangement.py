@@ -69,9 +69,7 @@ def rearranging_op(value: Rearranged, source: Tensor) -> Op | None:
     )
 
 
-def _candidates(
-    value: Rearranged, source: Tensor, start: NDArray[np.int64]
-) -> Iterator[tuple[Op, NDArray[np.int64]]]:
+def _candidates(value: Rearranged, source: Tensor, start: NDArray[np.int64]) -> Iterator[tuple[Op, NDArray[np.int64]]]:
     if start.ndim != 4 or value.indices.ndim != 4:
         return
     before, after = start.shape, value.indices.shape

@@ -15,9 +15,7 @@ def import_depth_to_space(importer: Importer, node: Node) -> None:
     text = node.text("mode", "DCR")
     if text not in DepthToSpaceMode.__members__:
         raise node.refusal(f"has mode {text}, DCR and CRD are supported")
-    op = DepthToSpace(
-        name=node.name, inputs=("",), output="", block=_block(node), mode=DepthToSpaceMode(text)
-    )
+    op = DepthToSpace(name=node.name, inputs=("",), output="", block=_block(node), mode=DepthToSpaceMode(text))
     importer.define_move(node, op)
 
 
@@ -25,9 +23,7 @@ def import_space_to_depth(importer: Importer, node: Node) -> None:
     text = node.text("mode", "DCR")
     if text not in DepthToSpaceMode.__members__:
         raise node.refusal(f"has mode {text}, DCR and CRD are supported")
-    op = SpaceToDepth(
-        name=node.name, inputs=("",), output="", block=_block(node), mode=DepthToSpaceMode(text)
-    )
+    op = SpaceToDepth(name=node.name, inputs=("",), output="", block=_block(node), mode=DepthToSpaceMode(text))
     importer.define_move(node, op)
 
 

@@ -97,5 +97,3 @@ def _source_indices(node: Node, factor: int, size: int) -> NDArray[np.int64]:
             raise node.refusal(f"has nearest_mode {nearest}, which is not known", RESIZE_HINT)
     indices: NDArray[np.int64] = np.clip(rounded, 0, size - 1).astype(np.int64)
     return indices
-
-

@@ -124,6 +124,4 @@ class Rearranged:
     indices: NDArray[np.int64] = field(repr=False)
 
 
-Value = (
-    Constant | DequantizedConstant | FloatInput | IntegerInput | Quantized | Real | Pending | Rearranged
-)
+Value = Constant | DequantizedConstant | FloatInput | IntegerInput | Quantized | Real | Pending | Rearranged

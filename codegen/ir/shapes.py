@@ -120,9 +120,7 @@ def _concat(axis: int, inputs: Sequence[Shape]) -> Shape:
 def _pad(op: ops.Pad, shape: tuple[int, int, int, int]) -> Shape:
     one, height, width, channels = shape
     pad = op.padding
-    if op.mode is ops.PadMode.REFLECT and (
-        max(pad.top, pad.bottom) >= height or max(pad.left, pad.right) >= width
-    ):
+    if op.mode is ops.PadMode.REFLECT and (max(pad.top, pad.bottom) >= height or max(pad.left, pad.right) >= width):
         raise ValueError(f"its reflection is as large as the {height} x {width} map or larger")
     return (one, height + pad.top + pad.bottom, width + pad.left + pad.right, channels)
 

@@ -12,9 +12,7 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import DepthToSpace, DepthToSpaceMode
 
 
-def depth_to_space(
-    op: DepthToSpace, graph: Graph, inputs: tuple[NDArray[np.int8], ...]
-) -> NDArray[np.int8]:
+def depth_to_space(op: DepthToSpace, graph: Graph, inputs: tuple[NDArray[np.int8], ...]) -> NDArray[np.int8]:
     block = op.block
     one, height, width, channels = inputs[0].shape
     depth = channels // (block * block)

@@ -16,9 +16,7 @@ from tinyanime.codegen.ir.ops import FullyConnected
 from tinyanime.codegen.reference.conv2d import finish
 
 
-def fully_connected(
-    op: FullyConnected, graph: Graph, inputs: tuple[NDArray[np.int8], ...]
-) -> NDArray[np.int8]:
+def fully_connected(op: FullyConnected, graph: Graph, inputs: tuple[NDArray[np.int8], ...]) -> NDArray[np.int8]:
     zero_point = graph.tensors[op.inputs[0]].quantization.zero_point
     centred = inputs[0][0].astype(np.float64) - zero_point
     weights = op.filter.values[:, 0, 0, :].astype(np.float64)

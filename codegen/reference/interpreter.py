@@ -24,9 +24,7 @@ from tinyanime.codegen.reference.space_to_depth import space_to_depth
 from tinyanime.codegen.reference.transpose_conv2d import transpose_conv2d
 
 
-def run_reference(
-    graph: Graph, inputs: Mapping[str, NDArray[np.int8]]
-) -> dict[str, NDArray[np.int8]]:
+def run_reference(graph: Graph, inputs: Mapping[str, NDArray[np.int8]]) -> dict[str, NDArray[np.int8]]:
     """Every tensor of a verified graph by name, int8 in the IR's shape (NHWC with the batch axis).
 
     Raises ValueError where an input is missing or has another shape or type than its tensor.

@@ -12,7 +12,5 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import ResizeNearest
 
 
-def resize_nearest(
-    op: ResizeNearest, graph: Graph, inputs: tuple[NDArray[np.int8], ...]
-) -> NDArray[np.int8]:
+def resize_nearest(op: ResizeNearest, graph: Graph, inputs: tuple[NDArray[np.int8], ...]) -> NDArray[np.int8]:
     return inputs[0].repeat(op.factor.height, axis=1).repeat(op.factor.width, axis=2)

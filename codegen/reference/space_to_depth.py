@@ -12,9 +12,7 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import DepthToSpaceMode, SpaceToDepth
 
 
-def space_to_depth(
-    op: SpaceToDepth, graph: Graph, inputs: tuple[NDArray[np.int8], ...]
-) -> NDArray[np.int8]:
+def space_to_depth(op: SpaceToDepth, graph: Graph, inputs: tuple[NDArray[np.int8], ...]) -> NDArray[np.int8]:
     block = op.block
     one, height, width, depth = inputs[0].shape
     rows, columns = height // block, width // block

@@ -19,9 +19,7 @@ from tinyanime.codegen.ir.ops import Padding, TransposeConv2D
 from tinyanime.codegen.reference.conv2d import centred, finish
 
 
-def transpose_conv2d(
-    op: TransposeConv2D, graph: Graph, inputs: tuple[NDArray[np.int8], ...]
-) -> NDArray[np.int8]:
+def transpose_conv2d(op: TransposeConv2D, graph: Graph, inputs: tuple[NDArray[np.int8], ...]) -> NDArray[np.int8]:
     source, target = graph.tensors[op.inputs[0]], graph.output_tensor(op)
     values = centred(inputs[0], source.quantization.zero_point, Padding())
     kernel, stride = op.filter.kernel, op.stride

@@ -6,16 +6,14 @@
 #define MAX_LEFT_SHIFT 22
 
 static bool params_are_valid(const ta_add_params *params) {
-    return ta_is_offset(params->a_offset) && ta_is_offset(params->b_offset) &&
-           ta_is_int8(params->out_offset) && params->left_shift >= 0 &&
-           params->left_shift <= MAX_LEFT_SHIFT && ta_is_multiplier(params->a_multiplier, params->a_shift) &&
+    return ta_is_offset(params->a_offset) && ta_is_offset(params->b_offset) && ta_is_int8(params->out_offset) &&
+           params->left_shift >= 0 && params->left_shift <= MAX_LEFT_SHIFT &&
+           ta_is_multiplier(params->a_multiplier, params->a_shift) &&
            ta_is_multiplier(params->b_multiplier, params->b_shift) &&
-           ta_is_multiplier(params->out_multiplier, params->out_shift) &&
-           ta_is_clamp(params->minimum, params->maximum);
+           ta_is_multiplier(params->out_multiplier, params->out_shift) && ta_is_clamp(params->minimum, params->maximum);
 }
 
-ta_status ta_add_s8(const ta_add_params *params, const int8_t *a, const int8_t *b, uint32_t count,
-                    int8_t *output) {
+ta_status ta_add_s8(const ta_add_params *params, const int8_t *a, const int8_t *b, uint32_t count, int8_t *output) {
     if (!params_are_valid(params)) {
         return TA_ERROR_ARGUMENT;
     }

@@ -8,10 +8,10 @@
 #include "tinyanime/kernels.h"
 
 static inline bool ta_conv_sizes_are_valid(const ta_conv_params *p) {
-    return p->in_height != 0 && p->in_width != 0 && p->in_channels != 0 && p->out_width != 0 &&
-           p->out_channels != 0 && p->kernel_height != 0 && p->kernel_width != 0 && p->stride_height != 0 &&
-           p->stride_width != 0 && p->dilation_height != 0 && p->dilation_width != 0 && p->groups != 0 &&
-           p->in_channels % p->groups == 0 && p->out_channels % p->groups == 0;
+    return p->in_height != 0 && p->in_width != 0 && p->in_channels != 0 && p->out_width != 0 && p->out_channels != 0 &&
+           p->kernel_height != 0 && p->kernel_width != 0 && p->stride_height != 0 && p->stride_width != 0 &&
+           p->dilation_height != 0 && p->dilation_width != 0 && p->groups != 0 && p->in_channels % p->groups == 0 &&
+           p->out_channels % p->groups == 0;
 }
 
 static inline bool ta_conv_quantization_is_valid(const ta_conv_params *p) {

@@ -22,8 +22,7 @@ static bool params_are_valid(const ta_pad_params *p) {
         return false;
     }
     if (p->mode == TA_PAD_REFLECT) {
-        return p->top < p->in_height && p->bottom < p->in_height && p->left < p->in_width &&
-               p->right < p->in_width;
+        return p->top < p->in_height && p->bottom < p->in_height && p->left < p->in_width && p->right < p->in_width;
     }
     return p->mode == TA_PAD_CONSTANT;
 }
@@ -60,8 +59,8 @@ static void pad_row(const ta_pad_params *p, const int8_t *source, int8_t *target
     }
 }
 
-ta_status ta_pad_s8(const ta_pad_params *params, const int8_t *input, uint32_t in_row_begin,
-                    uint32_t out_row_begin, uint32_t out_row_end, int8_t *output) {
+ta_status ta_pad_s8(const ta_pad_params *params, const int8_t *input, uint32_t in_row_begin, uint32_t out_row_begin,
+                    uint32_t out_row_end, int8_t *output) {
     const ta_pad_params *p = params;
     if (!params_are_valid(p) || out_row_begin > out_row_end ||
         out_row_end > (uint32_t)p->in_height + p->top + p->bottom ||

@@ -7,8 +7,7 @@
 
 static inline bool ta_rescale_is_valid(const ta_rescale *rescale) {
     return ta_is_int8(rescale->in_zero_point) && ta_is_int8(rescale->out_zero_point) &&
-           ta_is_multiplier(rescale->multiplier, rescale->shift) &&
-           ta_is_clamp(rescale->minimum, rescale->maximum);
+           ta_is_multiplier(rescale->multiplier, rescale->shift) && ta_is_clamp(rescale->minimum, rescale->maximum);
 }
 
 static inline int8_t ta_rescale_one(const ta_rescale *rescale, int32_t value) {

@@ -4,8 +4,7 @@
 #include "tinyanime/kernels.h"
 
 /* Writes each of `width` groups of `channels` bytes `factor` times. */
-static void repeat_columns(const int8_t *source, uint32_t width, size_t channels, uint32_t factor,
-                           int8_t *target) {
+static void repeat_columns(const int8_t *source, uint32_t width, size_t channels, uint32_t factor, int8_t *target) {
     for (uint32_t x = 0; x < width; x++) {
         for (uint32_t copy = 0; copy < factor; copy++) {
             memcpy(target, source, channels);

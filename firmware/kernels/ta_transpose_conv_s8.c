@@ -42,8 +42,8 @@ static bool rows_are_readable(const ta_conv_params *p, uint32_t in_row_begin, ui
 }
 
 /* Sum of products of one output channel along one kernel row; `source` is the input row. */
-static int32_t accumulate_row(const ta_conv_params *p, const int8_t *source, grid_point x,
-                              const int8_t *weights, int32_t sum) {
+static int32_t accumulate_row(const ta_conv_params *p, const int8_t *source, grid_point x, const int8_t *weights,
+                              int32_t sum) {
     uint32_t column = x.index;
     for (uint32_t kx = x.first_tap; kx < p->kernel_width; kx += p->stride_width) {
         if (column < p->in_width) {
@@ -68,8 +68,7 @@ static int32_t accumulate(const ta_conv_params *p, const int8_t *input, uint32_t
     uint32_t row = y.index;
     for (uint32_t ky = y.first_tap; ky < p->kernel_height; ky += p->stride_height) {
         if (row < p->in_height) {
-            sum = accumulate_row(p, input + (row - in_row_begin) * in_row_bytes, x,
-                                 weights + ky * tap_row_bytes, sum);
+            sum = accumulate_row(p, input + (row - in_row_begin) * in_row_bytes, x, weights + ky * tap_row_bytes, sum);
         }
         if (row == 0) {
             break;

@@ -4,8 +4,7 @@
 
 static bool frame_parse(ta_frame_reader *reader, ta_frame *frame) {
     const uint32_t count = ta_cobs_decode(reader->bytes, reader->count);
-    if (count == UINT32_MAX || count < TA_FRAME_HEADER_BYTES + TA_FRAME_CRC_BYTES ||
-        count > TA_FRAME_CONTENT_BYTES) {
+    if (count == UINT32_MAX || count < TA_FRAME_HEADER_BYTES + TA_FRAME_CRC_BYTES || count > TA_FRAME_CONTENT_BYTES) {
         return false;
     }
     const uint32_t checked = count - TA_FRAME_CRC_BYTES;

@@ -4,8 +4,7 @@
 #include "session.h"
 
 static bool transfer_is(const ta_link *link, uint32_t transfer) {
-    return (link->state == TA_LINK_STATE_RECEIVING || link->state == TA_LINK_STATE_READY) &&
-           link->transfer == transfer;
+    return (link->state == TA_LINK_STATE_RECEIVING || link->state == TA_LINK_STATE_READY) && link->transfer == transfer;
 }
 
 static void reply_next_offset(ta_link *link, const ta_frame *request) {

@@ -5,11 +5,11 @@
 
 #include "tinyanime/port.h"
 
-#define REQUIRE(condition)                                                                                   \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            abort();                                                                                         \
-        }                                                                                                    \
+#define REQUIRE(condition)                                                                                             \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 static ta_link session;
@@ -31,8 +31,7 @@ static void check_result(const ta_frame *frame) {
     } else if (frame->type == (TA_LINK_STEP | TA_LINK_REPLY)) {
         const ta_step *step = &network->steps[ta_read_u16(frame->payload + 4)];
         REQUIRE(ta_read_u32(frame->payload + 6) == step->output_bytes);
-        REQUIRE(ta_read_u32(frame->payload + 10) ==
-                ta_crc32(0, (const uint8_t *)step->output, step->output_bytes));
+        REQUIRE(ta_read_u32(frame->payload + 10) == ta_crc32(0, (const uint8_t *)step->output, step->output_bytes));
     } else if (frame->type == TA_LINK_DONE && frame->payload[4] == TA_OK) {
         const uint32_t crc = ta_crc32(0, (const uint8_t *)network->output.data, network->output.bytes);
         REQUIRE(ta_read_u32(frame->payload + 11) == crc);

@@ -51,7 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hil", "hardware in the loop")
     group.addoption("--board", action="append", default=[], help="Board under test; default: every virtual board.")
     group.addoption("--port", default=None, help="Port of a real board; default: the virtual board is started.")
-    group.addoption("--project", default=None, help="Its project folder; default: build/BOARD with --port, else built anew.")
+    group.addoption(
+        "--project", default=None, help="Its project folder; default: build/BOARD with --port, else built anew."
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -61,8 +61,8 @@ static int32_t convolve(const int32_t *s, void *const *b) {
     const cmsis_nn_conv_params params = conv_params_of(&a);
     const cmsis_nn_per_channel_quant_params quant = {.multiplier = b[3], .shift = b[4]};
     const cmsis_nn_context context = {.buf = b[5], .size = 0};
-    return arm_convolve_wrapper_s8(&context, &params, &quant, &a.input, b[0], &a.filter, b[1], &a.bias, b[2],
-                                   &a.output, b[6]);
+    return arm_convolve_wrapper_s8(&context, &params, &quant, &a.input, b[0], &a.filter, b[1], &a.bias, b[2], &a.output,
+                                   b[6]);
 }
 
 static int32_t convolve_scratch(const int32_t *s) {
@@ -78,8 +78,8 @@ static int32_t depthwise(const int32_t *s, void *const *b) {
     const cmsis_nn_dw_conv_params params = depthwise_params_of(&a);
     const cmsis_nn_per_channel_quant_params quant = {.multiplier = b[3], .shift = b[4]};
     const cmsis_nn_context context = {.buf = b[5], .size = 0};
-    return arm_depthwise_conv_wrapper_s8(&context, &params, &quant, &a.input, b[0], &a.filter, b[1], &a.bias,
-                                         b[2], &a.output, b[6]);
+    return arm_depthwise_conv_wrapper_s8(&context, &params, &quant, &a.input, b[0], &a.filter, b[1], &a.bias, b[2],
+                                         &a.output, b[6]);
 }
 
 static int32_t depthwise_scratch(const int32_t *s) {
@@ -93,19 +93,15 @@ static int32_t fully_connected(const int32_t *s, void *const *b) {
     const cmsis_nn_dims filter = {.n = s[0], .h = 1, .w = 1, .c = s[1]};
     const cmsis_nn_dims bias = {.n = 1, .h = 1, .w = 1, .c = s[1]};
     const cmsis_nn_dims output = {.n = 1, .h = 1, .w = 1, .c = s[1]};
-    const cmsis_nn_fc_params params = {.input_offset = s[2],
-                                       .filter_offset = 0,
-                                       .output_offset = s[3],
-                                       .activation = {.min = s[4], .max = s[5]}};
+    const cmsis_nn_fc_params params = {
+        .input_offset = s[2], .filter_offset = 0, .output_offset = s[3], .activation = {.min = s[4], .max = s[5]}};
     const cmsis_nn_per_tensor_quant_params quant = {.multiplier = s[6], .shift = s[7]};
     const cmsis_nn_context context = {.buf = b[3], .size = 0};
-    return arm_fully_connected_s8(&context, &params, &quant, &input, b[0], &filter, b[1], &bias, b[2],
-                                  &output, b[4]);
+    return arm_fully_connected_s8(&context, &params, &quant, &input, b[0], &filter, b[1], &bias, b[2], &output, b[4]);
 }
 
-typedef arm_cmsis_nn_status pool_function(const cmsis_nn_context *, const cmsis_nn_pool_params *,
-                                          const cmsis_nn_dims *, const int8_t *, const cmsis_nn_dims *,
-                                          const cmsis_nn_dims *, int8_t *);
+typedef arm_cmsis_nn_status pool_function(const cmsis_nn_context *, const cmsis_nn_pool_params *, const cmsis_nn_dims *,
+                                          const int8_t *, const cmsis_nn_dims *, const cmsis_nn_dims *, int8_t *);
 
 static int32_t pool(pool_function *function, const int32_t *s, void *const *b) {
     const cmsis_nn_dims input = {.n = 1, .h = s[0], .w = s[1], .c = s[2]};

@@ -32,9 +32,7 @@ class Difference:
 def random_inputs(graph: Graph, seed: int = 0) -> Tensors:
     """Uniformly random int8 values for every network input, NHWC."""
     random = np.random.default_rng(seed)
-    return {
-        name: random.integers(-128, 128, graph.tensors[name].shape).astype(np.int8) for name in graph.inputs
-    }
+    return {name: random.integers(-128, 128, graph.tensors[name].shape).astype(np.int8) for name in graph.inputs}
 
 
 def run_onnxruntime(model: onnx.ModelProto, graph: Graph, inputs: Mapping[str, NDArray[np.int8]]) -> Tensors:

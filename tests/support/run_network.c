@@ -3,8 +3,7 @@
 
 #include "tinyanime/network.h"
 
-int main(void)
-{
+int main(void) {
     const ta_network *network = &ta_network_instance;
     if (network->check_scratch() != TA_OK) {
         fprintf(stderr, "a kernel asks for more scratch than was planned\n");

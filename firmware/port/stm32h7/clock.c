@@ -67,8 +67,7 @@ static bool select_hsi(void) {
         return false;
     }
     RCC_CFGR = (RCC_CFGR & ~RCC_CFGR_SW_MASK) | RCC_CFGR_SW_HSI;
-    if (!stm32h7_wait(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT,
-                      RCC_CFGR_SW_HSI << RCC_CFGR_SWS_SHIFT)) {
+    if (!stm32h7_wait(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT, RCC_CFGR_SW_HSI << RCC_CFGR_SWS_SHIFT)) {
         return false;
     }
     RCC_CR &= ~RCC_CR_PLL1ON;
@@ -93,9 +92,8 @@ static bool start_pll(bool from_hse, uint32_t core_hz) {
     RCC_PLLCKSELR = (RCC_PLLCKSELR & ~(RCC_PLLCKSELR_PLLSRC_MASK | RCC_PLLCKSELR_DIVM1_MASK)) | source |
                     ((source_hz / PLL_REFERENCE_HZ) << RCC_PLLCKSELR_DIVM1_SHIFT);
     /* Wide VCO, 8 to 16 MHz reference, no fraction. */
-    RCC_PLLCFGR =
-        (RCC_PLLCFGR & ~(RCC_PLLCFGR_PLL1RGE_MASK | RCC_PLLCFGR_PLL1VCOSEL_MEDIUM | RCC_PLLCFGR_PLL1FRACEN)) |
-        RCC_PLLCFGR_PLL1RGE_8_TO_16_MHZ | RCC_PLLCFGR_DIVP1EN;
+    RCC_PLLCFGR = (RCC_PLLCFGR & ~(RCC_PLLCFGR_PLL1RGE_MASK | RCC_PLLCFGR_PLL1VCOSEL_MEDIUM | RCC_PLLCFGR_PLL1FRACEN)) |
+                  RCC_PLLCFGR_PLL1RGE_8_TO_16_MHZ | RCC_PLLCFGR_DIVP1EN;
     /* Dividers are stored less one; Q and R are not used and stay at their reset value of 2. */
     RCC_PLL1DIVR = (multiplier - 1u) | ((PLL_DIVIDER_P - 1u) << RCC_PLL1DIVR_DIVP1_SHIFT) |
                    (1u << RCC_PLL1DIVR_DIVQ1_SHIFT) | (1u << RCC_PLL1DIVR_DIVR1_SHIFT);
@@ -117,8 +115,7 @@ static void switch_to_pll(const operating_point *point) {
         return;
     }
     RCC_CFGR = (RCC_CFGR & ~RCC_CFGR_SW_MASK) | RCC_CFGR_SW_PLL1;
-    (void)stm32h7_wait(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT,
-                       RCC_CFGR_SW_PLL1 << RCC_CFGR_SWS_SHIFT);
+    (void)stm32h7_wait(&RCC_CFGR, RCC_CFGR_SW_MASK << RCC_CFGR_SWS_SHIFT, RCC_CFGR_SW_PLL1 << RCC_CFGR_SWS_SHIFT);
 }
 
 void stm32h7_clock_init(void) {

@@ -44,8 +44,7 @@
 #define DWT_CTRL_CYCCNTENA (1u << 0)
 #define DWT_CYCCNT TA_REG32(0xE0001004u)
 #define DWT_LAR TA_REG32(0xE0001FB0u)
-#define DWT_LAR_KEY                                                                                          \
-    0xC5ACCE55u /* The Cortex-M7 locks the unit after reset: CoreSight lock access register. */
+#define DWT_LAR_KEY 0xC5ACCE55u /* The Cortex-M7 locks the unit after reset: CoreSight lock access register. */
 
 static inline void ta_barrier_data(void) {
     __asm volatile("dsb" ::: "memory");

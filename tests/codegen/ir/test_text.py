@@ -40,14 +40,10 @@ def sketch(bias: int = 0) -> Graph:
         ops.Conv2D(
             name="stem", inputs=("deep",), output="map", filter=weights, stride=Size2D(1, 2), clamp=Clamp(-128, 100)
         ),
-        ops.Pad(
-            name="edges", inputs=("map",), output="wide", padding=Padding(0, 1, 0, 1), mode=ops.PadMode.REFLECT
-        ),
+        ops.Pad(name="edges", inputs=("map",), output="wide", padding=Padding(0, 1, 0, 1), mode=ops.PadMode.REFLECT),
         ops.Add(name="join/Add", inputs=("wide", "wide"), output="sum"),
     )
-    return Graph(
-        "sketch", ("photo",), ("sum",), {t.name: t for t in tensors}, operators, PictureRange(0.0, 255.0)
-    )
+    return Graph("sketch", ("photo",), ("sum",), {t.name: t for t in tensors}, operators, PictureRange(0.0, 255.0))
 
 
 def test_a_graph_prints_one_line_per_operator() -> None:

@@ -32,12 +32,8 @@ def sound() -> Graph:
         Tensor("pooled", (1, 3, 3, 4), Q),
         Tensor("outcome", (1, 3, 3, 4), Quantization(0.2, 0)),
     ]
-    conv = ops.Conv2D(
-        name="conv", inputs=("photo",), output="map", filter=weights(), padding=Padding(1, 1, 1, 1)
-    )
-    pool = ops.MaxPool(
-        name="pool", inputs=("map",), output="pooled", kernel=Size2D(2, 2), stride=Size2D(2, 2)
-    )
+    conv = ops.Conv2D(name="conv", inputs=("photo",), output="map", filter=weights(), padding=Padding(1, 1, 1, 1))
+    pool = ops.MaxPool(name="pool", inputs=("map",), output="pooled", kernel=Size2D(2, 2), stride=Size2D(2, 2))
     add = ops.Add(name="add", inputs=("pooled", "pooled"), output="outcome")
     return Graph("sound", ("photo",), ("outcome",), {t.name: t for t in tensors}, (conv, pool, add))
 

@@ -38,8 +38,8 @@ static void put_number(const char *name, uint32_t value) {
 
 /* Cycles from one load of the counter to the next: 1 load, 1 move and 10000 turns of 2 instructions. Runs
  * from ITCM. */
-__attribute__((naked, noinline, section(".fast_code"))) static uint32_t
-counted_loop(volatile uint32_t *counter __attribute__((unused))) {
+__attribute__((naked, noinline, section(".fast_code"))) static uint32_t counted_loop(volatile uint32_t *counter
+                                                                                     __attribute__((unused))) {
     __asm volatile("ldr r1, [r0]\n"
                    "movw r2, #10000\n"
                    "1: subs r2, #1\n"
@@ -50,8 +50,7 @@ counted_loop(volatile uint32_t *counter __attribute__((unused))) {
 }
 
 /* The same without a branch in between: 1 load and 4 other instructions, of 2 and 4 bytes. */
-__attribute__((naked, noinline)) static uint32_t counted_line(volatile uint32_t *counter
-                                                              __attribute__((unused))) {
+__attribute__((naked, noinline)) static uint32_t counted_line(volatile uint32_t *counter __attribute__((unused))) {
     __asm volatile("ldr r1, [r0]\n"
                    "nop\n"
                    "nop.w\n"
