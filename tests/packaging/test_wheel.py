@@ -123,7 +123,7 @@ def test_the_licence_is_in_the_wheel_and_named_in_its_metadata(wheel: Path) -> N
         metadata = archive.read(metadata_name).decode()
     assert "Apache License" in text
     assert "Version 2.0, January 2004" in text
-    assert "\nLicense-Expression: Apache-2.0\n" in metadata
+    assert "\nLicense-Expression: Apache-2.0 AND CC-BY-NC-SA-4.0\n" in metadata
 
 
 def test_every_module_imports_from_the_installed_wheel_and_finds_its_data(installed: Path) -> None:
