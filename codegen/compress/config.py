@@ -32,6 +32,7 @@ class LossConfig:
     gradient: float = 0.3
     pooled_colour: float = 0.15
     structure: float = 0.25  # times (1 - SSIM)
+    flatness: float = 0.0  # steps of the output where the target has none
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,22 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One training run; the number of iterations is fixed, so a run repeats on any machine."""
+    """One training run; the number of iterations is fixed, so a run repeats on any machine.
+
+    First random crops under a high learning rate, then whole 128x128 pictures, with the borders the
+    device will see, while the rate falls to its end.
+    """
 
     seed: int = 1
-    iterations: int = 7_000
-    batch: int = 12
+    crop_iterations: int = 7_000
+    crop_batch: int = 12
     crop_pixels: int = 96
+    whole_picture_iterations: int = 3_000
+    whole_picture_batch: int = 5
     learning_rate: float = 2.5e-3
     final_learning_rate: float = 1e-5
     warm_up_iterations: int = 300
-    decay_iterations: int = 12_000  # end of the cosine, which the finishing stage cuts short
+    decay_iterations: int = 12_000  # end of the cosine, which the second stage cuts short
     weight_decay: float = 1e-4
     average_decay: float = 0.999  # exponential moving average of the weights
     threads: int = 2
@@ -65,23 +72,14 @@ class TrainingConfig:
     checkpoint_every: int = 500
     validate_every: int = 1000
     student: StudentConfig = field(default_factory=StudentConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
+    crop_loss: LossConfig = field(default_factory=LossConfig)
+    whole_picture_loss: LossConfig = field(default_factory=lambda: LossConfig(flatness=1.0))
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
-
-@dataclass(frozen=True)
-class FinishingConfig:
-    """The adversarial stage after the training; weights are those of its two extra loss terms."""
-
-    iterations: int = 1_500
-    batch: int = 5  # whole 128x128 pictures
-    learning_rate: float = 6e-4
-    critic_learning_rate: float = 6e-4
-    critic_warm_up_iterations: int = 100  # the student stands still while the critic learns
-    critic_width: int = 32
-    adversarial: float = 0.1
-    features: float = 0.5
-    average_decay: float = 0.998
+    @property
+    def iterations(self) -> int:
+        """Of both stages."""
+        return self.crop_iterations + self.whole_picture_iterations
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import onnx
 
-from tinyanime.codegen.compress.config import FinishingConfig, QuantizationConfig, TrainingConfig
+from tinyanime.codegen.compress.config import QuantizationConfig, TrainingConfig
 from tinyanime.codegen.compress.contact_sheet import centre_square, draw_contact_sheet
 from tinyanime.codegen.compress.evaluation import Evaluation, evaluate, open_generator
-from tinyanime.codegen.compress.finishing import finish_training
 from tinyanime.codegen.compress.folding import fold_student
 from tinyanime.codegen.compress.layers import list_layers, student_cost
 from tinyanime.codegen.compress.model_card import ModelFacts, write_model_card
@@ -47,13 +46,8 @@ class DistillationFolders:
 
     @property
     def checkpoint(self) -> Path:
-        """State of the training, for ``--resume``."""
+        """State of the training, for ``--resume`` and for quantizing again."""
         return self.out / "checkpoint.pt"
-
-    @property
-    def finishing_checkpoint(self) -> Path:
-        """State of the finishing stage, for ``--resume`` and for quantizing again."""
-        return self.out / "finishing.pt"
 
     @property
     def extra_pairs(self) -> Path:
@@ -64,15 +58,6 @@ class DistillationFolders:
     def teacher(self) -> Path:
         """The teacher's ONNX file."""
         return self.data / "teacher" / "whitebox_cartoon_gan.onnx"
-
-
-@dataclass(frozen=True)
-class DistillationProgress:
-    """Who hears of the three long stages: the teacher's extra pairs, training, finishing."""
-
-    prepared: ProgressCallback
-    trained: TrainingCallback
-    finished: TrainingCallback
 
 
 @dataclass(frozen=True)
@@ -96,7 +81,6 @@ def write_model_folder(
     trained: TrainedStudent,
     folders: DistillationFolders,
     training: TrainingConfig,
-    finishing: FinishingConfig,
     quantization: QuantizationConfig,
 ) -> Evaluation:
     """Write ``model.onnx``, ``model_float.onnx``, ``MODEL_CARD.md`` and ``contact_sheet.png``."""
@@ -116,7 +100,6 @@ def write_model_folder(
         cost=student_cost(list_layers(fold_student(trained.student))),
         evaluation=evaluation,
         training=training,
-        finishing=finishing,
         quantization=quantization,
         training_pairs=len(pairs) + training.augmentation.pairs,
         training_minutes=trained.seconds / 60,
@@ -132,11 +115,11 @@ def write_model_folder(
 def distill(
     folders: DistillationFolders,
     training: TrainingConfig,
-    finishing: FinishingConfig,
     quantization: QuantizationConfig,
     *,
     resume: bool,
-    progress: DistillationProgress,
+    preparing: ProgressCallback,
+    progress: TrainingCallback,
 ) -> Evaluation:
     """Train the student and write the model folder; with ``resume`` goes on from the last checkpoint."""
     ready = read_pairs(folders.data / "targets_wb" / "train")
@@ -144,18 +127,7 @@ def distill(
     teacher = Teacher(folders.teacher, training.threads)
     folders.out.mkdir(parents=True, exist_ok=True)
     extra = read_or_make_extra_pairs(
-        folders.extra_pairs, folders.data, teacher, training.augmentation, training.seed, progress.prepared
+        folders.extra_pairs, folders.data, teacher, training.augmentation, training.seed, preparing
     )
-    pairs = ready + extra
-    trained = train(pairs, validation, training, folders.checkpoint, resume, progress.trained)
-    finished = finish_training(
-        trained,
-        pairs,
-        validation,
-        training,
-        finishing,
-        folders.finishing_checkpoint,
-        resume,
-        progress.finished,
-    )
-    return write_model_folder(finished, folders, training, finishing, quantization)
+    trained = train(ready + extra, validation, training, folders.checkpoint, resume, progress)
+    return write_model_folder(trained, folders, training, quantization)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyanime.codegen.compress.config import FinishingConfig, QuantizationConfig, TrainingConfig
+from tinyanime.codegen.compress.config import QuantizationConfig, TrainingConfig
 from tinyanime.codegen.compress.evaluation import Evaluation, evaluation_rows
 from tinyanime.codegen.compress.layers import StudentCost
 
@@ -20,7 +20,6 @@ class ModelFacts:
     cost: StudentCost
     evaluation: Evaluation
     training: TrainingConfig
-    finishing: FinishingConfig
     quantization: QuantizationConfig
     training_pairs: int
     training_minutes: float
@@ -29,7 +28,7 @@ class ModelFacts:
 _CARD = """\
 # {name}: photo to anime, 128x128, int8
 
-Turns a photo into a flat, line-drawn cartoon on a microcontroller. `model.onnx` is a QDQ graph (opset 17):
+Turns a photo into a painted cartoon on a microcontroller. `model.onnx` is a QDQ graph (opset 17):
 input `photo`, output `anime`, both float 1x3x128x128 NCHW RGB in [-1, 1], every tensor inside int8.
 
 ![photo, teacher, student](contact_sheet.png)
@@ -49,7 +48,7 @@ Version {version}, {file_bytes} bytes, SHA-256 `{sha256}`.
 ## Shape and cost
 Space-to-depth of 2x2 pixels; 3x3 convolution to {half} channels at 64x64; stride 2 to {quarter} channels
 at 32x32; {blocks} residual blocks of two 3x3 convolutions; nearest x2 and a 3x3 convolution back to {half}
-channels, plus the skip from 64x64; {refine} 3x3 convolutions at 64x64; 3x3 to 12 channels; depth-to-space;
+channels, plus the skip from 64x64; another {refine} convolutions of 3x3 at 64x64; 3x3 to 12 channels; depth-to-space;
 plus the photo; clip to [-1, 1].
 ReLU6 throughout, batch normalization folded.
 
@@ -74,16 +73,16 @@ The baselines are what doing nothing and a 3x4 colour matrix reach.
 {training_pairs} pairs: the ready photo/teacher pairs plus {extra} squares cut from the training photos under
 changed light and stylized by the teacher.
 
-1. {iterations} iterations of AdamW (learning rate {learning_rate:g}, on a cosine that would end at {decay}),
-   batch {batch} of {crop}x{crop} crops; loss {absolute:g} L1 + {gradient:g} gradient L1 + {pooled:g} pooled colour
-   + {structure:g} (1 - SSIM).
-2. {finishing} iterations of Adam (learning rate {finishing_rate:g}, cosine to zero), batch {finishing_batch} of
-   whole 128x128 pictures; {adversarial:g} hinge loss and {features:g} feature matching against a patch critic are
-   added, which turns soft compromises into hard edges.
+1. {crop_iterations} iterations of AdamW (learning rate {learning_rate:g}, on a cosine that would end at {decay}),
+   batch {crop_batch} of {crop}x{crop} crops; loss {absolute:g} L1 + {gradient:g} gradient L1 + {pooled:g} pooled
+   colour + {structure:g} (1 - SSIM).
+2. {whole_iterations} iterations, rate falling in a straight line to {final_rate:g}, batch {whole_batch} of whole
+   128x128 pictures; the loss gains {flatness:g} flatness, the mean step the student paints where the teacher
+   paints none.
 
-Weights are averaged (decay {decay_1:g}, then {decay_2:g}). Seed {seed}; {minutes:.0f} minutes for all iterations
-on {threads} CPU cores shared with other work. Floating-point sums differ between machines, so a repeated run
-gives the same quality, not the same bytes.
+Weights are averaged (decay {average:g}). Seed {seed}; {minutes:.0f} minutes for all iterations on {threads} CPU cores
+shared with other work. Floating-point sums differ between machines, so a repeated run gives the same quality,
+not the same bytes.
 
 Quantized after training on {calibration} training crops: activations int8 asymmetric per tensor, weights
 int8 symmetric per output channel in [-127, 127], biases int32. `photo` and `anime` use scale 1/127 and
@@ -94,19 +93,21 @@ Reproduce:
     pip install 'tinyanime[train]'
     tinyanime compress distill --data DATA --out OUT --seed {seed}
 
-`DATA` holds `photos/train`, `targets_wb/train`, `targets_wb/val` and `teacher/whitebox_cartoon_gan.onnx`.
+`DATA` holds `photos/train`, `pairs_hayao/train`, `pairs_shinkai/train` (extra photos), `targets_wb/train`,
+`targets_wb/val` and `teacher/whitebox_cartoon_gan.onnx`.
 
 ## Known weak spots
-- Fine texture (grass, leaves, gravel) is painted as soft blotches where the teacher still finds lines.
-- The teacher's habits are kept: contours double on strong edges, and blown-out skies may get a faint tint.
-- Faces smaller than about 30 pixels lose eyes and mouth: 128x128 is all the model sees.
-- Trained on natural photos; screenshots, text and drawings are out of its domain.
+- Softer than the teacher: where it lays hard patches of light (fur, clouds, folds), the student keeps part of the
+  photo's gradient, and shade edges are less crisp.
+- Dense texture (gravel, snow, dry grass) stays closer to the photo than the teacher's flat strokes.
+- Bright overcast skies may get a faint pink or green tint; the teacher's own colour shifts are kept.
+- Trained and measured on natural photos alone; screenshots, text and drawings were not tried.
 """
 
 
 def write_model_card(facts: ModelFacts) -> str:
     """Markdown text of the card."""
-    training, student, loss = facts.training, facts.training.student, facts.training.loss
+    training, student, loss = facts.training, facts.training.student, facts.training.crop_loss
     rows = [f"| {name} | {row.psnr_db:.2f} | {row.ssim:.4f} |" for name, row in evaluation_rows(facts.evaluation)]
     return _CARD.format(
         name=facts.name,
@@ -124,22 +125,20 @@ def write_model_card(facts: ModelFacts) -> str:
         rows="\n".join(rows),
         training_pairs=facts.training_pairs,
         extra=training.augmentation.pairs,
-        iterations=f"{training.iterations:,}",
+        crop_iterations=f"{training.crop_iterations:,}",
         learning_rate=training.learning_rate,
-        batch=training.batch,
-        crop=training.crop_pixels,
         decay=f"{training.decay_iterations:,}",
-        decay_1=training.average_decay,
-        decay_2=facts.finishing.average_decay,
+        crop_batch=training.crop_batch,
+        crop=training.crop_pixels,
         absolute=loss.absolute,
         gradient=loss.gradient,
         pooled=loss.pooled_colour,
         structure=loss.structure,
-        finishing=f"{facts.finishing.iterations:,}",
-        finishing_rate=facts.finishing.learning_rate,
-        finishing_batch=facts.finishing.batch,
-        adversarial=facts.finishing.adversarial,
-        features=facts.finishing.features,
+        whole_iterations=f"{training.whole_picture_iterations:,}",
+        final_rate=training.final_learning_rate,
+        whole_batch=training.whole_picture_batch,
+        flatness=training.whole_picture_loss.flatness,
+        average=training.average_decay,
         seed=training.seed,
         minutes=facts.training_minutes,
         threads=training.threads,

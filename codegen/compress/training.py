@@ -13,7 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tinyanime.codegen.compress.config import TrainingConfig
+from tinyanime.codegen.compress.config import (
+    PICTURE_SIDE,
+    AugmentationConfig,
+    LossConfig,
+    StudentConfig,
+    TrainingConfig,
+)
 from tinyanime.codegen.compress.loss import distillation_loss, structural_similarity
 from tinyanime.codegen.compress.pairs import Pair, sample_batch
 from tinyanime.codegen.compress.student import Student
@@ -41,14 +47,23 @@ class TrainedStudent:
 TrainingCallback = Callable[[TrainingProgress], None]
 
 
-def learning_rate_at(iteration: int, config: TrainingConfig) -> float:
+def _cosine_rate(iteration: int, config: TrainingConfig) -> float:
     """Linear warm-up, then half a cosine down to the final rate at ``config.decay_iterations``."""
     if iteration < config.warm_up_iterations:
         return config.learning_rate * (iteration + 1) / config.warm_up_iterations
     span = config.decay_iterations - config.warm_up_iterations
-    phase = (iteration - config.warm_up_iterations) / span
+    phase = min(1.0, (iteration - config.warm_up_iterations) / span)
     height = config.learning_rate - config.final_learning_rate
-    return config.final_learning_rate + height * (1 + math.cos(math.pi * min(phase, 1.0))) / 2
+    return config.final_learning_rate + height * (1 + math.cos(math.pi * phase)) / 2
+
+
+def learning_rate_at(iteration: int, config: TrainingConfig) -> float:
+    """The cosine's rate in the crop stage; from there a straight line to the final rate."""
+    if iteration < config.crop_iterations:
+        return _cosine_rate(iteration, config)
+    start = _cosine_rate(config.crop_iterations, config)
+    left = (config.iterations - iteration) / config.whole_picture_iterations
+    return config.final_learning_rate + (start - config.final_learning_rate) * left
 
 
 def picture_tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
@@ -138,12 +153,17 @@ def validation_ssim(student: Student, pairs: list[Pair]) -> float:
 
 def _step(run: _Run, pairs: list[Pair], config: TrainingConfig) -> torch.Tensor:
     """One optimizer step; returns the loss."""
-    batch = sample_batch(pairs, config.seed, run.iteration, config.batch, config.crop_pixels)
+    if run.iteration < config.crop_iterations:
+        batch = sample_batch(pairs, config.seed, run.iteration, config.crop_batch, config.crop_pixels)
+        terms = config.crop_loss
+    else:
+        batch = sample_batch(pairs, config.seed, run.iteration, config.whole_picture_batch, PICTURE_SIDE)
+        terms = config.whole_picture_loss
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate_at(run.iteration, config)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):
         output = run.student(picture_tensor(batch.photos))
-    loss = distillation_loss(output.float(), picture_tensor(batch.cartoons), config.loss)
+    loss = distillation_loss(output.float(), picture_tensor(batch.cartoons), terms)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(run.student.parameters(), 1.0)
@@ -182,3 +202,26 @@ def train(
             state = TrainingProgress(run.iteration, config.iterations, float(loss), run.validation_ssim)
             progress(state)
     return TrainedStudent(run.average, run.seconds)
+
+
+def _config_of(state: dict[str, Any]) -> TrainingConfig:
+    """The configuration that a checkpoint was written by."""
+    nested = {
+        "student": StudentConfig(**state["student"]),
+        "crop_loss": LossConfig(**state["crop_loss"]),
+        "whole_picture_loss": LossConfig(**state["whole_picture_loss"]),
+        "augmentation": AugmentationConfig(**state["augmentation"]),
+    }
+    return TrainingConfig(**{**state, **nested})
+
+
+def load_trained(checkpoint: Path) -> tuple[TrainedStudent, TrainingConfig]:
+    """The averaged student of a checkpoint, finished or not, and its configuration."""
+    if not checkpoint.is_file():
+        raise UserError(f"there is no checkpoint {checkpoint}", hint="run `tinyanime compress distill` first")
+    state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    config = _config_of(state["config"])
+    student = Student(config.student)
+    student.load_state_dict(state["average"])
+    student.eval()
+    return TrainedStudent(student, float(state["seconds"])), config

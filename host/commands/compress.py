@@ -75,7 +75,7 @@ def _print_evaluation(evaluation: Evaluation) -> None:
 
 
 class _Bars:
-    """Progress bars of the long stages; on a pipe, one line every thousand iterations besides."""
+    """Progress bars of the two long stages; on a pipe, one line every thousand iterations besides."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -96,10 +96,6 @@ class _Bars:
         """An iteration of the training is over."""
         self._show("training", state.iteration, state.iterations, _figures(state))
 
-    def finished(self, state: TrainingProgress) -> None:
-        """An iteration of the finishing stage is over."""
-        self._show("finishing", state.iteration, state.iterations, _figures(state))
-
 
 def _figures(state: TrainingProgress) -> str:
     """Loss and, once measured, validation SSIM."""
@@ -118,7 +114,7 @@ def _bars() -> Iterator[_Bars]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[state]}"),
     )
-    with Progress(*columns, console=Console()) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         yield _Bars(progress)
 
 
@@ -132,7 +128,6 @@ def compress() -> None:
 @_OUT
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Start of all chance.")
 @click.option("--iterations", type=click.IntRange(min=1), help="Fewer or more than the shipped model's iterations.")
-@click.option("--finishing-iterations", type=click.IntRange(min=1), help="The same for the finishing stage.")
 @click.option("--extra-pairs", type=click.IntRange(min=1), help="Photo/teacher pairs to cut from the photos first.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --out.")
 def distill(
@@ -140,27 +135,23 @@ def distill(
     out: Path,
     seed: int,
     iterations: int | None,
-    finishing_iterations: int | None,
     extra_pairs: int | None,
     resume: bool,
 ) -> None:
     """Train the student from its teacher and write the model folder.
 
-    Writes model.onnx (int8), model_float.onnx, MODEL_CARD.md, contact_sheet.png and the checkpoints into --out.
+    Writes model.onnx (int8), model_float.onnx, MODEL_CARD.md, contact_sheet.png and checkpoint.pt into --out.
     """
     # Threads that spin at a barrier starve each other as soon as anything else runs on the machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _require("torch", "onnxruntime", "skimage")
     from tinyanime.codegen.compress import distillation
-    from tinyanime.codegen.compress.config import FinishingConfig, QuantizationConfig, TrainingConfig
+    from tinyanime.codegen.compress.config import QuantizationConfig, TrainingConfig
 
     config = TrainingConfig(seed=seed)
     if iterations is not None:
-        config = replace(config, iterations=iterations)
-    finishing = FinishingConfig()
-    if finishing_iterations is not None:
-        warm_up = min(finishing.critic_warm_up_iterations, finishing_iterations - 1)
-        finishing = replace(finishing, iterations=finishing_iterations, critic_warm_up_iterations=warm_up)
+        whole = round(iterations * config.whole_picture_iterations / config.iterations)
+        config = replace(config, crop_iterations=iterations - whole, whole_picture_iterations=whole)
     if extra_pairs is not None:
         config = replace(config, augmentation=replace(config.augmentation, pairs=extra_pairs))
     folders = distillation.DistillationFolders(data, out, _sample_photos())
@@ -168,10 +159,10 @@ def distill(
         evaluation = distillation.distill(
             folders,
             config,
-            finishing,
             QuantizationConfig(),
             resume=resume,
-            progress=distillation.DistillationProgress(bars.prepared, bars.trained, bars.finished),
+            preparing=bars.prepared,
+            progress=bars.trained,
         )
     _print_evaluation(evaluation)
     click.echo(f"wrote {out / 'model.onnx'}")
@@ -182,7 +173,7 @@ def distill(
     "--checkpoint",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="finishing.pt of a run, finished or not.",
+    help="checkpoint.pt of a run, finished or not.",
 )
 @_DATA
 @_OUT
@@ -191,12 +182,12 @@ def quantize(checkpoint: Path, data: Path, out: Path) -> None:
     _require("torch", "onnxruntime", "skimage")
     from tinyanime.codegen.compress import distillation
     from tinyanime.codegen.compress.config import QuantizationConfig
-    from tinyanime.codegen.compress.finishing import load_finished
+    from tinyanime.codegen.compress.training import load_trained
 
-    trained, training, finishing = load_finished(checkpoint)
+    trained, training = load_trained(checkpoint)
     folders = distillation.DistillationFolders(data, out, _sample_photos())
-    with Console().status("quantizing and evaluating"):
-        evaluation = distillation.write_model_folder(trained, folders, training, finishing, QuantizationConfig())
+    with Console(stderr=True).status("quantizing and evaluating"):
+        evaluation = distillation.write_model_folder(trained, folders, training, QuantizationConfig())
     _print_evaluation(evaluation)
     click.echo(f"wrote {out / 'model.onnx'}")
 
@@ -216,7 +207,7 @@ def evaluate(model: Path, float_model: Path | None, data: Path) -> None:
 
     int8 = evaluation.open_generator(model)
     float32 = None if float_model is None else evaluation.open_generator(float_model)
-    with Console().status("evaluating"):
+    with Console(stderr=True).status("evaluating"):
         training = pairs.read_pairs(data / "targets_wb" / "train")
         measured = evaluation.evaluate(int8, float32, training, pairs.read_validation_pairs(data))
     _print_evaluation(measured)

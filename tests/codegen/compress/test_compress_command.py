@@ -40,12 +40,12 @@ def test_evaluate_prints_baselines_beside_the_model(data: Path, shipped_model: P
 def test_a_short_run_writes_the_whole_model_folder(data: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="torch (tinyanime[train]) is not installed")
     out = tmp_path / "out"
-    arguments = ["distill", "--data", str(data), "--out", str(out), "--iterations", "2"]
-    arguments += ["--finishing-iterations", "2", "--extra-pairs", "2"]
+    arguments = ["distill", "--data", str(data), "--out", str(out), "--iterations", "3"]
+    arguments += ["--extra-pairs", "2"]
     result = CliRunner().invoke(compress, arguments)
     assert result.exit_code == 0, result.output
-    for name in ("model.onnx", "model_float.onnx", "MODEL_CARD.md", "contact_sheet.png", "finishing.pt"):
+    for name in ("model.onnx", "model_float.onnx", "MODEL_CARD.md", "contact_sheet.png", "checkpoint.pt"):
         assert (out / name).stat().st_size > 0
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert str(tmp_path) not in card
-    assert "2 iterations" in card
+    assert "1. 2 iterations" in card

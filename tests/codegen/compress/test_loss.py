@@ -9,7 +9,7 @@ from skimage.metrics import structural_similarity as skimage_ssim
 torch = pytest.importorskip("torch", reason="torch (tinyanime[train]) is not installed")
 
 from tinyanime.codegen.compress.config import LossConfig  # noqa: E402
-from tinyanime.codegen.compress.loss import distillation_loss, structural_similarity  # noqa: E402
+from tinyanime.codegen.compress.loss import distillation_loss, flatness_loss, structural_similarity  # noqa: E402
 from tinyanime.codegen.compress.pairs import Pair  # noqa: E402
 from tinyanime.codegen.compress.training import picture_tensor  # noqa: E402
 
@@ -34,3 +34,13 @@ def test_the_loss_is_zero_for_the_target_and_grows_with_every_kind_of_error(pair
     flat_error = float(distillation_loss(shifted, target, config))
     assert flat_error > 0.05
     assert float(distillation_loss(checkerboard, target, config)) > 1.2 * flat_error
+
+
+def test_flatness_asks_for_nothing_at_the_edges_of_the_target() -> None:
+    target = torch.zeros(1, 3, 8, 8)
+    target[..., 4:] = 0.5
+    assert float(flatness_loss(target, target)) == 0.0
+    assert float(flatness_loss(2 * target, target)) == 0.0
+    textured = target.clone()
+    textured[:, :, 2, 2] += 0.1
+    assert float(flatness_loss(textured, target)) > 0.0

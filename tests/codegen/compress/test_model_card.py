@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyanime.codegen.compress.config import FinishingConfig, QuantizationConfig, TrainingConfig
+from tinyanime.codegen.compress.config import QuantizationConfig, TrainingConfig
 from tinyanime.codegen.compress.evaluation import Evaluation, Similarity
 from tinyanime.codegen.compress.layers import StudentCost
 from tinyanime.codegen.compress.model_card import ModelFacts, write_model_card
@@ -24,8 +24,7 @@ def test_the_card_prints_every_figure_and_the_licence() -> None:
         file_bytes=476_649,
         cost=StudentCost(452_828, 716_046_336, 454_832),
         evaluation=evaluation,
-        training=TrainingConfig(seed=9),
-        finishing=FinishingConfig(iterations=3_210),
+        training=TrainingConfig(seed=9, whole_picture_iterations=3_210),
         quantization=QuantizationConfig(),
         training_pairs=2935,
         training_minutes=41.4,
@@ -41,7 +40,7 @@ def test_the_card_prints_every_figure_and_the_licence() -> None:
         "ab" * 32,
         "CC BY-NC-SA 4.0",
         "Xinrui Wang",
-        "2. 3,210 iterations of Adam",
+        "2. 3,210 iterations",
         "41 minutes",
         "--seed 9",
     ):

@@ -14,15 +14,17 @@ from tinyanime.codegen.compress.pairs import Pair  # noqa: E402
 from tinyanime.codegen.compress.training import (  # noqa: E402
     TrainingProgress,
     learning_rate_at,
+    load_trained,
     train,
 )
 from tinyanime.codegen.errors import UserError  # noqa: E402
 
 TINY = TrainingConfig(
-    iterations=6,
-    batch=2,
+    crop_iterations=4,
+    crop_batch=2,
     crop_pixels=32,
-    decay_iterations=6,
+    whole_picture_iterations=2,
+    whole_picture_batch=1,
     warm_up_iterations=2,
     checkpoint_every=4,
     validate_every=100,
@@ -42,16 +44,19 @@ def _ignore(_: TrainingProgress) -> None:
     """No progress bar."""
 
 
-def test_the_learning_rate_rises_then_follows_the_cosine() -> None:
+def test_the_learning_rate_rises_follows_the_cosine_and_ends_on_a_straight_line() -> None:
     config = TrainingConfig()
-    rates = [learning_rate_at(iteration, config) for iteration in range(config.decay_iterations + 1)]
+    rates = [learning_rate_at(iteration, config) for iteration in range(config.iterations)]
     peak = rates.index(max(rates))
     assert peak in (config.warm_up_iterations - 1, config.warm_up_iterations)
     assert rates[:peak] == sorted(rates[:peak])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     halfway = (config.warm_up_iterations + config.decay_iterations) // 2
     assert rates[halfway] == pytest.approx(config.learning_rate / 2, rel=1e-2)
-    assert rates[-1] == pytest.approx(config.final_learning_rate)
+    start, stop = config.crop_iterations, config.iterations
+    assert rates[start] == pytest.approx(rates[start - 1], rel=1e-3)
+    assert rates[(start + stop) // 2] == pytest.approx(rates[start] / 2, rel=2e-2)
+    assert rates[-1] == pytest.approx(config.final_learning_rate, rel=0.05)
 
 
 class PowerCut(BaseException):
@@ -65,7 +70,7 @@ def _cut_power(_: TrainingProgress) -> None:
 def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
     pairs: list[Pair], squares: list[Pair], tmp_path: Path
 ) -> None:
-    config = replace(TINY, iterations=16, checkpoint_every=10)
+    config = replace(TINY, crop_iterations=12, whole_picture_iterations=6, checkpoint_every=10)
     whole = train(pairs, squares, config, tmp_path / "whole.pt", False, _ignore)
     broken = tmp_path / "broken.pt"
     with pytest.raises(PowerCut):
@@ -84,7 +89,18 @@ def test_a_checkpoint_of_another_seed_is_refused(pairs: list[Pair], squares: lis
 
 def test_a_few_iterations_bring_the_loss_down(pairs: list[Pair], squares: list[Pair], tmp_path: Path) -> None:
     seen: list[TrainingProgress] = []
-    config = replace(TINY, iterations=150, batch=4, learning_rate=1e-2, decay_iterations=150)
+    config = replace(TINY, crop_iterations=150, whole_picture_iterations=0, crop_batch=4, learning_rate=1e-2)
     train(pairs, squares, config, tmp_path / "checkpoint.pt", False, seen.append)
     assert [state.iteration for state in seen] == list(range(10, 151, 10))
     assert seen[-1].loss < 0.75 * seen[0].loss
+
+
+def test_a_checkpoint_knows_its_configuration(pairs: list[Pair], squares: list[Pair], tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    train(pairs, squares, TINY, checkpoint, False, _ignore)
+    trained, config = load_trained(checkpoint)
+    assert config == TINY
+    assert trained.seconds > 0
+    assert not trained.student.training
+    with pytest.raises(UserError, match="no checkpoint"):
+        load_trained(tmp_path / "missing.pt")
