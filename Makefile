@@ -6,9 +6,14 @@ PYTHON ?= python3
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PYTEST_WORKERS ?= 2
 FUZZ_SECONDS ?= 30
+# Photos, targets and teacher for `make train`; the model card says what the folder holds.
+DATA ?= data
 
 # BOARD is the name of a shipped board or the path of a board file.
 BOARD_NAME := $(patsubst %.toml,%,$(notdir $(BOARD)))
+ifneq ($(words $(filter-out . ..,$(BOARD_NAME))),1)
+$(error BOARD='$(BOARD)' names no board; see `make boards BOARD=stm32h743`)
+endif
 PROJECT := build/$(BOARD_NAME)
 ELF := $(PROJECT)/build/firmware.elf
 
@@ -58,7 +63,7 @@ doctor: setup-demo ## Show what is installed, what is missing and what to do
 	@$(TINYANIME) doctor
 
 clean: ## Remove what was built for BOARD
-	rm -rf $(PROJECT)
+	rm -rf $(PROJECT) $(LAST_MODEL)
 
 distclean: ## Remove everything that was built or installed into this folder
 	rm -rf build $(VENV)
@@ -96,8 +101,8 @@ format: setup-test ## Lay out Python and C sources
 	@$(BIN)/ruff format --quiet .
 	@clang-format -i $(C_SOURCES)
 
-train: setup-train ## Distil the generator anew from the teacher (up to 60 minutes)
-	@$(TINYANIME) compress distill
+train: setup-train ## Distil the generator anew from DATA=folder into build/train (about 40 minutes; RESUME=1 goes on)
+	@$(TINYANIME) compress distill --data $(DATA) --out build/train --seed 1 $(if $(RESUME),--resume)
 
 # --- Firmware: real dependencies, so that a second build is quick ---------------------------------------------------
 

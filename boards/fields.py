@@ -63,6 +63,11 @@ class Fields:
         value: str = self._value(key, str)
         if not value and not allow_empty:
             raise self._error(f"key '{self._name(key)}' is empty", "Give it a text.")
+        if not value.isprintable() or any(mark in value for mark in ("/*", "*/", "\\")):
+            # Texts of the board go into comments of C, linker script and Makefile.
+            raise self._error(
+                f"key '{self._name(key)}' holds a line break, a backslash or a comment mark", "Leave these out."
+            )
         return value
 
     def matching(self, key: str, pattern: str, meaning: str) -> str:

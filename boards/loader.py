@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from tinyanime.boards.emulator_check import check_emulator
 from tinyanime.boards.fields import Fields
 from tinyanime.boards.layout_check import check_layout
 from tinyanime.boards.schema import (
@@ -56,6 +57,7 @@ def _known_boards_hint() -> str:
 def _load_file(path: Path) -> Board:
     board = _board(Fields.of_document(path, _parse(path), Board, computed=("source",)))
     check_layout(board)
+    check_emulator(board)
     return board
 
 
@@ -83,7 +85,7 @@ def _board(fields: Fields) -> Board:
     return Board(
         name=fields.matching("name", r"[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, '.', '_', '-'"),
         title=fields.text("title"),
-        core=fields.text("core"),
+        core=fields.matching("core", r"host|cortex-m[a-z0-9]+", "host, or a core such as cortex-m7"),
         family=fields.matching("family", r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, '_', '-'"),
         clock_hz=fields.integer("clock_hz", minimum=1),
         stack_bytes=fields.integer("stack_bytes", minimum=1),

@@ -142,7 +142,7 @@ def load_bundle(directory: Path) -> Bundle:
         if data["version"] != MANIFEST_VERSION:
             raise InputError(f"{path} has version {data['version']}, this tool reads {MANIFEST_VERSION}.", hint=hint)
         return Bundle(directory, _manifest_from(data))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged: {error}.", hint=hint) from error
 
 

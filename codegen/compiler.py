@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from tinyanime.boards.schema import Board, MemoryUse
+from tinyanime.codegen.board_support import check_board_support
 from tinyanime.codegen.bundle import Bundle
 from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.emit.arrays import filter_of, weights_bytes
@@ -14,6 +15,7 @@ from tinyanime.codegen.emit.project import ProjectInput, assemble_project
 from tinyanime.codegen.emit.write import write_project
 from tinyanime.codegen.errors import DoesNotFitError, ModelError
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Padding, Size2D
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
 from tinyanime.codegen.pipeline import load_and_prepare
@@ -24,15 +26,26 @@ Progress = Callable[[str, int, int], None]
 
 _STEPS = 5
 
+MOST_LAYERS = 256
+"""Most operators of a network: TA_MAX_LAYERS of firmware/include/tinyanime/executor.h."""
+
 LARGEST_EXTENT = 65535
 """Most rows, columns or channels of a tensor: the firmware's headers hold them in 16 bits."""
 
 
+def _ignore(graph: Graph) -> None:
+    del graph
+
+
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """`cmsis_nn`: folder with CMSIS-NN sources to use instead of an installed pack or the wheel's."""
+    """`cmsis_nn`: folder with CMSIS-NN sources to use instead of an installed pack or the wheel's.
+
+    `inspect` is called with the verified graph after all passes, before it is planned (see `ir.text.format_graph`).
+    """
 
     cmsis_nn: Path | None = None
+    inspect: Callable[[Graph], None] = _ignore
 
 
 def _no_progress(what: str, done: int, total: int) -> None:
@@ -52,8 +65,12 @@ def compile_model(
     Raises ModelError, DoesNotFitError or ToolError; on any error the folder is left as it was, or without a manifest.
     """
     options = options or CompileOptions()
+    check_board_support(board)
     progress("reading the model", 0, _STEPS)
     graph = load_and_prepare(model)
+    options.inspect(graph)
+    _check_ends(graph)
+    _check_layers(graph)
     progress("finding kernels", 1, _STEPS)
     library = find_cmsis_nn(options.cmsis_nn)
     kernels = tuple(select_kernel(graph, op) for op in graph.ops)
@@ -62,15 +79,43 @@ def compile_model(
     _check_flash(graph, board)
     planned = choose_schedule(graph, board, scratch_rule(board, pinned=library.is_pinned))
     progress("generating C", 3, _STEPS)
-    content, manifest = assemble_project(ProjectInput(board, planned, kernels, library, model.read_bytes()))
+    project = assemble_project(ProjectInput(board, planned, kernels, library, model.read_bytes()))
     progress("writing the project", 4, _STEPS)
-    write_project(directory, content)
+    write_project(directory, project.files)
     progress("done", _STEPS, _STEPS)
-    return Bundle(directory, manifest)
+    return Bundle(directory, project.manifest)
+
+
+def _check_ends(graph: Graph) -> None:
+    """Refuse networks with several inputs or outputs: the link carries one picture in and one out."""
+    for what, names in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+        if len(names) > 1:
+            raise ModelError(
+                f"Network '{graph.name}' has {len(names)} {what} ({', '.join(names)}), firmware has exactly one.",
+                hint=f"Export the model with one of the {what} only.",
+            )
+
+
+def _check_layers(graph: Graph) -> None:
+    """Refuse networks with more operators than the firmware counts cycles for."""
+    if len(graph.ops) > MOST_LAYERS:
+        raise ModelError(
+            f"Network '{graph.name}' has {len(graph.ops)} layers, firmware has room for {MOST_LAYERS}.",
+            hint="Use fewer or wider layers, and fold what only moves data (e.g. with onnxslim).",
+        )
 
 
 def _check_extents(graph: Graph) -> None:
-    """Refuse maps whose height, width or channels the firmware's 16-bit fields cannot hold."""
+    """Refuse maps, padding and strides that the firmware's 16-bit fields cannot hold."""
+    for op in graph.ops:
+        for field in fields(op):
+            value = getattr(op, field.name)
+            if isinstance(value, Padding | Size2D) and max(astuple(value)) > LARGEST_EXTENT:
+                raise ModelError(
+                    f"Node '{op.name}' ({type(op).__name__}) has a {field.name} of {max(astuple(value)):,}; "
+                    f"the most is {LARGEST_EXTENT:,}.",
+                    hint="Use a smaller one.",
+                )
     for tensor in graph.tensors.values():
         if max(tensor.shape) > LARGEST_EXTENT:
             raise ModelError(

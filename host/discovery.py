@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -80,36 +82,45 @@ def connect(
     `baud` None takes the speed of the board that the port's USB id belongs to. `note` hears which ports are asked.
     Raises LinkError where nothing answers, the port is busy, missing or belongs to something else.
     """
-    connection = _connect_to(port, baud) if port is not None else _find(note)
+    connection = _connect_to(port, baud, note) if port is not None else _find(note)
     with connection.device:
         yield connection
 
 
-def _connect_to(port: str, baud: int | None) -> Connection:
-    known = {candidate.port: candidate for candidate in list_candidates()}
-    candidate = known.get(port)
-    if candidate is None:
-        candidate = PortCandidate(port, "", "", (), False, DEFAULT_BAUD)
-    return _greet(candidate if baud is None else replace(candidate, baud=baud))
+def _connect_to(port: str, baud: int | None, note: Callable[[str], None]) -> Connection:
+    known = {_same_port(candidate.port): candidate for candidate in list_candidates()}
+    candidate = known.get(_same_port(port), PortCandidate(port, "", "", (), False, DEFAULT_BAUD))
+    note(f"Asking {port} ...")
+    return _greet(replace(candidate, port=port, baud=candidate.baud if baud is None else baud))
+
+
+def _same_port(port: str) -> str:
+    """One spelling for every name of a port: links to a device, names of this computer."""
+    if port.startswith("socket://"):
+        return re.sub(r"^socket://(localhost|\[::1\])(?=:)", "socket://127.0.0.1", port.rstrip("/"))
+    return os.path.realpath(port)
 
 
 def _find(note: Callable[[str], None]) -> Connection:
     """The first candidate that answers; ports that nothing identifies as USB are not touched."""
     candidates = [c for c in list_candidates() if c.virtual or c.usb_id]
-    failures = []
+    failures: list[LinkError] = []
     for candidate in candidates:
         note(f"Asking {candidate.port} ({candidate.description}) ...")
         try:
             return _greet(candidate)
         except LinkError as error:
-            failures.append(error.message)
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
     if not failures:
         raise LinkError(
             "No board was found: no virtual board is running and no USB serial port is plugged in.",
             hint="Plug a board in, start a virtual one with `tinyanime emulate --board stm32h743`, or name a --port.",
         )
+    reasons = " ".join(error.message for error in failures)
     raise LinkError(
-        f"No board answered on {', '.join(c.port for c in candidates)} ({'; '.join(failures)}).",
+        f"No board answered on {', '.join(c.port for c in candidates)}: {reasons}",
         hint="Flash the board with `tinyanime flash`, close programs that use the port, or name another --port.",
     )
 

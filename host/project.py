@@ -54,7 +54,14 @@ class Reference:
 
 def open_project(directory: Path | None, board: str) -> Project:
     """The project in `directory`, or in build/<board> where that is None. Raises InputError."""
-    bundle = load_bundle(directory if directory is not None else BUILD_DIRECTORY / board)
+    if directory is None:
+        directory = BUILD_DIRECTORY / board
+        if not (directory / MANIFEST_NAME).exists():
+            raise InputError(
+                f"{directory} is not a compiled project: it has no {MANIFEST_NAME}.",
+                hint=f"Build it (make build BOARD={board}), or name the folder of a project with --project.",
+            )
+    bundle = load_bundle(directory)
     return Project(bundle, hashlib.sha256((bundle.directory / MANIFEST_NAME).read_bytes()).hexdigest())
 
 

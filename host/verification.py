@@ -47,11 +47,15 @@ class Difference:
     expected: int
     actual: int
 
+    @property
+    def element(self) -> str:
+        """The element and its values in words."""
+        return f"row {self.y}, column {self.x}, channel {self.channel} is {self.actual} instead of {self.expected}"
+
     def __str__(self) -> str:
         return (
             f"layer {self.layer_index} '{self.layer}' ({self.kind}, {self.kernel}), step {self.step}, band {self.band} "
-            f"(rows {self.row_begin} to {self.row_end - 1}): row {self.y}, column {self.x}, channel {self.channel} is "
-            f"{self.actual} instead of {self.expected}"
+            f"(rows {self.row_begin} to {self.row_end - 1}): {self.element}"
         )
 
 

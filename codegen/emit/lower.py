@@ -142,32 +142,11 @@ def _convolution(
 def _fully_connected(
     graph: Graph, index: int, op: FullyConnected, kernel: Kernel, source: Tensor, target: Tensor
 ) -> Call:
-    symbols = filter_symbols(index)
     if kernel.function == "arm_convolve_wrapper_s8":
         # Factors that differ by channel: the same product as a 1x1 convolution of one pixel.
-        return ConvolutionCall(
-            template=_CONVOLUTION_TEMPLATES[kernel.function],
-            function=kernel.function,
-            in_height=1,
-            in_width=1,
-            in_channels=source.element_count,
-            out_width=1,
-            out_channels=target.element_count,
-            kernel=Size2D(1, 1),
-            stride=Size2D(1, 1),
-            dilation=Size2D(1, 1),
-            padding_top=0,
-            padding_left=0,
-            groups=1,
-            channel_multiplier=1,
-            in_offset=-source.quantization.zero_point,
-            out_offset=target.quantization.zero_point,
-            clamp=op.clamp,
-            weights=symbols.weights,
-            bias=symbols.bias,
-            multipliers=symbols.multipliers,
-            shifts=symbols.shifts,
-        )
+        convolution = Conv2D(name=op.name, inputs=op.inputs, output=op.output, filter=op.filter, clamp=op.clamp)
+        return _convolution(index, convolution, kernel, source, target)
+    symbols = filter_symbols(index)
     factor = conv_multipliers(op, graph)[0]
     return FullyConnectedCall(
         in_features=source.element_count,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tinyanime.codegen.emit.arrays import ConstantArray, constant_arrays
 from tinyanime.codegen.emit.calls import Call
 from tinyanime.codegen.emit.lower import lower_call
 from tinyanime.codegen.ir.macs import op_macs
-from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.ir.ops import Add, Op
 from tinyanime.codegen.ir.tensor import Tensor
-from tinyanime.codegen.memory.problem import MemoryPlan
+from tinyanime.codegen.memory.problem import MemoryPlan, Placement
 from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelSource
 from tinyanime.codegen.schedule.plan import RowView, Schedule, Step
 
@@ -91,11 +92,19 @@ class NetworkContext:
 class _Addresses:
     """C expressions of planned bytes."""
 
-    schedule: Schedule
-    plan: MemoryPlan
+    places: Mapping[str, Placement]
+    sizes: Mapping[str, int]
+    homes: Mapping[str, str]
+    """Stored tensor to buffer."""
+
+    @classmethod
+    def planned(cls, schedule: Schedule, plan: MemoryPlan) -> _Addresses:
+        places = {place.buffer: place for place in plan.placements}
+        sizes = {buffer.name: buffer.size_bytes for buffer in schedule.buffers}
+        return cls(places, sizes, dict(schedule.tensor_buffers))
 
     def of(self, buffer: str, offset_bytes: int = 0) -> str:
-        place = next(p for p in self.plan.placements if p.buffer == buffer)
+        place = self.places[buffer]
         offset = place.offset_bytes + offset_bytes
         return f"ta_arena_{place.bank} + {offset}" if offset else f"ta_arena_{place.bank}"
 
@@ -103,16 +112,13 @@ class _Addresses:
         return self.of(view.buffer, view.offset_bytes)
 
     def tensor(self, name: str) -> str:
-        return self.of(dict(self.schedule.tensor_buffers)[name])
-
-    def size(self, buffer: str) -> int:
-        return next(b.size_bytes for b in self.schedule.buffers if b.name == buffer)
+        return self.of(self.homes[name])
 
 
 def network_context(schedule: Schedule, plan: MemoryPlan, kernels: tuple[Kernel, ...]) -> NetworkContext:
     """Everything the network templates need; `kernels` has one entry per operator."""
     graph = schedule.graph
-    addresses = _Addresses(schedule, plan)
+    addresses = _Addresses.planned(schedule, plan)
     by_op: dict[int, list[Step]] = {}
     for step in schedule.steps:
         by_op.setdefault(step.op, []).append(step)
@@ -147,9 +153,9 @@ def _layer(schedule: Schedule, index: int, kernel: Kernel, steps: list[Step], ad
         symbol=layer_symbol(index),
         title=f"{op.name} ({type(op).__name__}) by {kernel.function}",
         details=_details(schedule, index, steps),
-        bands=tuple(_band(step, pointers, addresses) for step, pointers in zip(steps, inputs, strict=True)),
+        bands=tuple(_band(op, step, pointers, addresses) for step, pointers in zip(steps, inputs, strict=True)),
         scratch=addresses.of(scratch) if scratch else "NULL",
-        scratch_bytes=addresses.size(scratch) if scratch else 0,
+        scratch_bytes=addresses.sizes[scratch] if scratch else 0,
         asks_scratch=kernel.source is KernelSource.CMSIS_NN and kernel.function != "arm_max_pool_s8",
         call=lower_call(graph, index, op, kernel, inputs),
     )
@@ -158,7 +164,7 @@ def _layer(schedule: Schedule, index: int, kernel: Kernel, steps: list[Step], ad
 def _details(schedule: Schedule, index: int, steps: list[Step]) -> tuple[str, ...]:
     graph = schedule.graph
     op = graph.ops[index]
-    sources = " and ".join(f"{t.name} {list(t.shape)}" for t in graph.input_tensors(op))
+    sources = ", ".join(f"{t.name} {list(t.shape)}" for t in graph.input_tensors(op))
     target = graph.output_tensor(op)
     lines = [f"{sources} to {target.name} {list(target.shape)}"]
     macs = op_macs(graph, op)
@@ -167,15 +173,16 @@ def _details(schedule: Schedule, index: int, steps: list[Step]) -> tuple[str, ..
     stage = schedule.stages[steps[0].stage]
     if len(stage.ops) > 1:
         names = ", ".join(graph.ops[i].name for i in stage.ops)
-        lines.append(f"in {stage.bands} bands together with: {names}")
+        bands = "1 band" if stage.bands == 1 else f"{stage.bands} bands"
+        lines.append(f"one stage in {bands}: {names}")
     return tuple(lines)
 
 
-def _band(step: Step, pointers: tuple[str, ...], addresses: _Addresses) -> BandContext:
+def _band(op: Op, step: Step, pointers: tuple[str, ...], addresses: _Addresses) -> BandContext:
     first = step.inputs[0]
     return BandContext(
         input=pointers[0],
-        second=pointers[1] if len(pointers) == 2 else "NULL",
+        second=pointers[1] if isinstance(op, Add) else "NULL",
         output=addresses.view(step.output),
         in_row_begin=first.rows.begin,
         in_rows=first.rows.count,

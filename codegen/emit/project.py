@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from tinyanime.boards.schema import Board, MemoryUse
+from tinyanime.codegen.board_support import startup_folder
 from tinyanime.codegen.bundle import (
     MANIFEST_NAME,
     MANIFEST_VERSION,
@@ -33,8 +34,24 @@ from tinyanime.codegen.schedule.choose import PlannedSchedule
 
 ROUNDING = "double"
 
-Files = dict[str, bytes]
-"""Project-relative path (with forward slashes) to content; internal to this module and `write.py`."""
+_Files = dict[str, bytes]
+"""Path to content while a project is put together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """`path` is relative to the project's folder, with forward slashes."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """All files of a project, each path once; `manifest` is among them in its JSON form."""
+
+    files: tuple[ProjectFile, ...]
+    manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +82,11 @@ class ProjectInput:
     model: bytes
 
 
-def assemble_project(source: ProjectInput) -> tuple[Files, Manifest]:
-    """All files of the project, manifest included."""
+def assemble_project(source: ProjectInput) -> Project:
+    """All files of the project and its manifest."""
     graph = source.planned.schedule.graph
     context = network_context(source.planned.schedule, source.planned.plan, source.kernels)
-    content: Files = {MODEL_NAME: source.model}
+    content: _Files = {MODEL_NAME: source.model}
     content.update(_network_files(source, context))
     content.update(_firmware_files(source.board))
     content.update(_cmsis_nn_files(source))
@@ -78,10 +95,10 @@ def assemble_project(source: ProjectInput) -> tuple[Files, Manifest]:
     hash_text = environment().get_template("network/manifest_hash.h.j2").render(manifest_sha256=manifest.sha256())
     content["network/manifest_hash.h"] = hash_text.encode()
     content[MANIFEST_NAME] = manifest.to_json().encode()
-    return content, manifest
+    return Project(tuple(ProjectFile(path, content[path]) for path in sorted(content)), manifest)
 
 
-def _network_files(source: ProjectInput, context: NetworkContext) -> Files:
+def _network_files(source: ProjectInput, context: NetworkContext) -> _Files:
     env = environment()
     graph = source.planned.schedule.graph
     peaks = dict(source.planned.plan.peak_bytes)
@@ -92,6 +109,7 @@ def _network_files(source: ProjectInput, context: NetworkContext) -> Files:
         board=source.board,
         banks=[ReportBank(b.name, peaks[b.name], b.size_bytes) for b in banks],
         uses_cmsis_nn=bool(_cmsis_functions(source)),
+        uses_scratch=any(layer.asks_scratch for layer in context.layers),
         layers=context.layers,
         layer_table=context.layer_table,
         steps=context.steps,
@@ -110,19 +128,18 @@ def _network_files(source: ProjectInput, context: NetworkContext) -> Files:
     }
 
 
-def _firmware_files(board: Board) -> Files:
+def _firmware_files(board: Board) -> _Files:
     root = files("tinyanime.firmware")
     folders = ["include/tinyanime", "runtime", "link", "kernels", f"port/{board.family}"]
-    startup = f"startup/{board.core.replace('-', '_')}"
-    if root.joinpath(startup).is_dir():
+    if startup := startup_folder(board):
         folders.append(startup)
-    content: Files = {}
+    content: _Files = {}
     for folder in folders:
         _collect(root.joinpath(folder), f"firmware/{folder}", content)
     return content
 
 
-def _collect(folder: Traversable, path: str, content: Files) -> None:
+def _collect(folder: Traversable, path: str, content: _Files) -> None:
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.is_dir():
             _collect(entry, f"{path}/{entry.name}", content)
@@ -134,7 +151,7 @@ def _cmsis_functions(source: ProjectInput) -> tuple[str, ...]:
     return tuple(sorted({k.function for k in source.kernels if k.source is KernelSource.CMSIS_NN}))
 
 
-def _cmsis_nn_files(source: ProjectInput) -> Files:
+def _cmsis_nn_files(source: ProjectInput) -> _Files:
     functions = _cmsis_functions(source)
     if not functions:
         return {}
@@ -145,7 +162,7 @@ def _cmsis_nn_files(source: ProjectInput) -> Files:
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
-def _board_files(source: ProjectInput, content: Files) -> Files:
+def _board_files(source: ProjectInput, content: _Files) -> _Files:
     board = source.board
     templates = files("tinyanime.templates").joinpath("project")
     kind = board.family if templates.joinpath(board.family).is_dir() else "baremetal"
@@ -153,9 +170,8 @@ def _board_files(source: ProjectInput, content: Files) -> Files:
     include_dirs = ["board", "network", "firmware/include"]
     if any(path.startswith("cmsis_nn/") for path in content):
         include_dirs.append("cmsis_nn/Include")
-    startup = f"firmware/startup/{board.core.replace('-', '_')}"
-    if any(path.startswith(f"{startup}/") for path in content):
-        include_dirs.append(startup)
+    if startup := startup_folder(board):
+        include_dirs.append(f"firmware/{startup}")
     context = {
         "board": board,
         "MemoryUse": MemoryUse,
@@ -168,7 +184,7 @@ def _board_files(source: ProjectInput, content: Files) -> Files:
         "model_name": source.planned.schedule.graph.name,
     }
     env = environment()
-    out: Files = {}
+    out: _Files = {}
     for entry in sorted(templates.joinpath(kind).iterdir(), key=lambda e: e.name):
         if not entry.name.endswith(".j2"):
             continue
@@ -178,7 +194,7 @@ def _board_files(source: ProjectInput, content: Files) -> Files:
     return out
 
 
-def _manifest(source: ProjectInput, graph: Graph, context: NetworkContext, content: Files) -> Manifest:
+def _manifest(source: ProjectInput, graph: Graph, context: NetworkContext, content: _Files) -> Manifest:
     planned, board = source.planned, source.board
     peaks = dict(planned.plan.peak_bytes)
     places = {p.buffer: p for p in planned.plan.placements}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 _VALUES_PER_LINE = 24
+_LONGEST_COMMENT = 108
+"""Characters of foreign text in one comment line; what is longer is cut."""
 
 
 def environment() -> Environment:
@@ -21,7 +24,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    env.filters.update(c_array=c_array, c_string=c_string, c_bytes=c_bytes, c_float=c_float)
+    env.filters.update(c_array=c_array, c_string=c_string, c_comment=c_comment, c_bytes=c_bytes, c_float=c_float)
     return env
 
 
@@ -39,6 +42,16 @@ def c_string(text: str) -> str:
         plain = 0x20 <= byte < 0x7F and byte not in b'"\\?'
         out.append(chr(byte) if plain else f"\\{byte:03o}")
     return '"' + "".join(out) + '"'
+
+
+def c_comment(text: str) -> str:
+    """Foreign text (names of nodes, tensors, models, boards) made harmless within a comment of C or of a Makefile.
+
+    One line of printable ASCII, other characters and backslashes as "_"; nothing begins or ends a comment.
+    """
+    plain = "".join(char if " " <= char <= "~" and char != "\\" else "_" for char in " ".join(text.split()))
+    plain = re.sub(r"(?<=\*)(?=/)|(?<=/)(?=\*)|(?<=\?)(?=\?)", " ", plain)
+    return plain if len(plain) <= _LONGEST_COMMENT else f"{plain[:_LONGEST_COMMENT]} ..."
 
 
 def c_bytes(data: bytes) -> str:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tinyanime.codegen.bundle import MANIFEST_NAME, load_bundle
-from tinyanime.codegen.emit.project import Files
-from tinyanime.codegen.errors import InputError, UserError
+from tinyanime.codegen.emit.project import ProjectFile
+from tinyanime.codegen.errors import InputError, OutputError
 
 
-def write_project(directory: Path, content: Files) -> None:
-    """Bring `directory` to `content`: unchanged files keep their times, files of an older build are removed.
+def write_project(directory: Path, files: tuple[ProjectFile, ...]) -> None:
+    """Bring `directory` to `files`: unchanged files keep their times, files of an older build are removed.
 
-    Raises InputError where the folder holds something else than a project of ours, and UserError where it cannot be
+    Raises InputError where the folder holds something else than a project of ours, and OutputError where it cannot be
     written. The manifest is written last, so that an interrupted run is seen as incomplete.
     """
-    _refuse_foreign_folder(directory)
     try:
-        stale = _listed_files(directory) - content.keys()
+        _refuse_foreign_folder(directory)
+        stale = _listed_files(directory) - {file.path for file in files}
         (directory / MANIFEST_NAME).unlink(missing_ok=True)
-        for path in sorted(content, key=lambda p: p == MANIFEST_NAME):
-            _write_if_changed(directory / path, content[path])
+        for file in sorted(files, key=lambda f: f.path == MANIFEST_NAME):
+            _write_if_changed(directory / file.path, file.data)
         for path in stale:
             (directory / path).unlink(missing_ok=True)
     except OSError as error:
-        raise UserError(
+        raise OutputError(
             f"The project cannot be written to {directory}: {error.strerror or error}.",
             hint="Choose another folder with -o, or make room and write permission there.",
         ) from error
@@ -45,11 +45,15 @@ def _refuse_foreign_folder(directory: Path) -> None:
 
 
 def _listed_files(directory: Path) -> set[str]:
-    """Files that the folder's present manifest lists; empty where there is none that can be read."""
+    """Files inside the folder that its present manifest lists; empty where there is none that can be read.
+
+    The manifest may have been edited: what it says must never get a file outside the folder removed.
+    """
     try:
-        return {path for path, _ in load_bundle(directory).manifest.sources}
+        listed = {path for path, _ in load_bundle(directory).manifest.sources}
     except InputError:
         return set()
+    return {path for path in listed if not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts}
 
 
 def _write_if_changed(path: Path, data: bytes) -> None:

@@ -47,7 +47,9 @@ class _Builder:
         self.home[tensor] = tensor
 
     def allocate(self, name: str, size_bytes: int, stage_steps: int) -> str:
-        """A buffer that lives through the stage that starts now."""
+        """A buffer that lives through the stage that starts now; returns its name, which is no tensor's."""
+        while name in self.graph.tensors or name in self.drafts:
+            name += "_"
         self.drafts[name] = _Draft(size_bytes, len(self.steps), len(self.steps) + stage_steps)
         return name
 
@@ -63,9 +65,11 @@ def build_schedule(graph: Graph, policy: FusionPolicy, scratch_bytes: ScratchByt
     chains = build_chains(graph, policy)
     for number, chain in enumerate(chains):
         later = chains[number + 1 :]
-        if len(chain.ops) == 1 and _is_alias(graph, graph.ops[chain.ops[0]]):
-            op = graph.ops[chain.ops[0]]
-            builder.home[op.output] = builder.home[op.inputs[0]]
+        first = graph.ops[chain.ops[0]]
+        # A network that only reshapes its input still needs one step: the runtime runs nothing else.
+        only_step = not builder.steps and first.output in graph.outputs
+        if _is_alias(graph, first) and not only_step:
+            builder.home[first.output] = builder.home[first.inputs[0]]
             continue
         _add_stage(builder, chain, later)
     for name in graph.outputs:

@@ -9,11 +9,15 @@ from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import MemoryPlan, MemoryProblem
-from tinyanime.codegen.memory.solve import Shortage, solve
+from tinyanime.codegen.memory.solve import Shortage, lower_bound_bytes, solve
 from tinyanime.codegen.memory.validate import validate_plan
 from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
 from tinyanime.codegen.schedule.plan import Schedule
+from tinyanime.codegen.schedule.shortage import no_banks, plan_does_not_fit, too_many_steps
 from tinyanime.codegen.schedule.stages import DEFAULT_POLICIES, FusionPolicy
+
+MOST_STEPS = 65535
+"""Kernel calls of one inference: the firmware counts them in 16 bits."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -26,36 +30,25 @@ class PlannedSchedule:
 
 
 def choose_schedule(graph: Graph, board: Board, scratch_bytes: ScratchBytes) -> PlannedSchedule:
-    """The first policy whose plan fits; DoesNotFitError names the buffer that found no room in the last one."""
+    """The first policy whose plan fits.
+
+    DoesNotFitError describes the attempt that needs the least memory at its fullest step.
+    """
     banks = activation_banks(board)
-    shortage: tuple[Schedule, Shortage] | None = None
+    if not banks:
+        raise no_banks(board)
+    failures: list[tuple[int, DoesNotFitError]] = []
     for policy in DEFAULT_POLICIES:
         schedule = build_schedule(graph, policy, scratch_bytes)
+        least_bytes = lower_bound_bytes(schedule.buffers)
+        if len(schedule.steps) > MOST_STEPS:
+            failures.append((least_bytes, too_many_steps(board, schedule, MOST_STEPS)))
+            continue
         problem = MemoryProblem(schedule.buffers, banks)
         result = solve(problem)
         if isinstance(result, Shortage):
-            shortage = (schedule, result)
+            failures.append((least_bytes, plan_does_not_fit(board, banks, schedule, result)))
             continue
         validate_plan(problem, result)
         return PlannedSchedule(schedule, result, policy)
-    assert shortage is not None
-    raise _does_not_fit(board, *shortage)
-
-
-def _does_not_fit(board: Board, schedule: Schedule, shortage: Shortage) -> DoesNotFitError:
-    buffer = shortage.buffer
-    banks = activation_banks(board)
-    free = ", ".join(f"{bank.name} {bank.size_bytes:,}" for bank in banks)
-    step = min(buffer.first_step, len(schedule.steps) - 1)
-    layer = schedule.op_of(schedule.steps[step]).name
-    alive = sum(b.size_bytes for b in schedule.buffers if b.first_step <= step < b.end_step)
-    message = (
-        f"The model does not fit {board.name}: tensor '{buffer.name}' (layer '{layer}') needs "
-        f"{buffer.size_bytes:,} bytes in one bank and the largest free block is {shortage.largest_gap_bytes:,}; "
-        f"all buffers alive there need {alive:,} bytes, the banks have {free}."
-    )
-    hint = (
-        "Use a smaller picture, fewer channels in the layers with the largest maps, or no skip connection at full "
-        "resolution; or choose a board with more memory (tinyanime boards)."
-    )
-    return DoesNotFitError(message, hint=hint)
+    raise min(failures, key=lambda failure: failure[0])[1]

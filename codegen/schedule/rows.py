@@ -27,7 +27,7 @@ from tinyanime.codegen.schedule.plan import RowRange
 
 @dataclass(frozen=True, slots=True)
 class ReadRows:
-    """Rows read, clipped to the map, and virtual padding rows above and below them."""
+    """Rows read, clipped to the map (none where a window lies wholly in the padding), and virtual rows around them."""
 
     rows: RowRange
     padding_top: int = 0

@@ -132,11 +132,18 @@ def inner_rows(graph: Graph, members: tuple[int, ...], band_rows: int) -> tuple[
 
 
 def chain_rows(graph: Graph, members: tuple[int, ...], out: RowRange) -> tuple[tuple[int, RowRange], ...]:
-    """Rows of each operator's output needed for the rows `out` of the last one, in execution order."""
+    """Rows of each operator's output needed for the rows `out` of the last one, in execution order.
+
+    At least one row each, also where a window lies wholly in the padding and reads none: a step never computes nothing.
+    """
     rows = [(members[-1], out)]
     for i in reversed(members[:-1]):
         consumer_index, consumer_rows = rows[0]
         consumer: Op = graph.ops[consumer_index]
         position = consumer.inputs.index(graph.ops[i].output)
-        rows.insert(0, (i, read_rows(graph, consumer, position, consumer_rows).rows))
+        read = read_rows(graph, consumer, position, consumer_rows).rows
+        if read.count == 0:
+            nearest = min(read.begin, graph.output_tensor(graph.ops[i]).height - 1)
+            read = RowRange(nearest, nearest + 1)
+        rows.insert(0, (i, read))
     return tuple(rows)

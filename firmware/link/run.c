@@ -1,4 +1,6 @@
 /* RUN, STATUS, STEP: executing the network (docs/link.md, "Run" and "Step by step"). */
+#include <stddef.h>
+
 #include "session.h"
 
 bool ta_link_knows_run(const ta_link *link, uint32_t run) {
@@ -13,6 +15,14 @@ static uint32_t output_crc(const ta_link *link) {
 /* Number of a failure as the host gets it: which step, and what its kernel answered. */
 static uint32_t failure_detail(const ta_link *link) {
     return ((uint32_t)link->executor.next_step << 16) | (uint32_t)link->executor.status;
+}
+
+/* Name of the layer whose kernel failed, as the last field of what tells of the failure: 0 to 63 bytes. */
+static void put_failed_layer(const ta_link *link, ta_frame_writer *writer) {
+    const ta_network *network = link->device->network;
+    const uint32_t step = link->executor.next_step;
+    const uint32_t layer = step < network->step_count ? network->steps[step].layer : network->layer_count;
+    ta_frame_text(writer, layer < network->layer_count ? network->layers[layer].name : NULL);
 }
 
 /* Consumes the input for run `run`; answers with the error where that is not possible. */
@@ -56,6 +66,9 @@ static void send_done(ta_link *link) {
     ta_frame_u16(writer, link->executor.next_step);
     ta_frame_u32(writer, link->executor.total_cycles);
     ta_frame_u32(writer, link->output_crc);
+    if (link->state == TA_LINK_STATE_FAILED) {
+        put_failed_layer(link, writer);
+    }
     ta_link_send(link);
 }
 
@@ -92,6 +105,9 @@ void ta_link_on_status(ta_link *link, const ta_frame *request) {
     ta_frame_u32(writer, link->executor.total_cycles);
     ta_frame_u32(writer, link->output_crc);
     ta_frame_u32(writer, link->reader.dropped);
+    if (link->state == TA_LINK_STATE_FAILED) {
+        put_failed_layer(link, writer);
+    }
     ta_link_send(link);
 }
 
@@ -143,7 +159,9 @@ void ta_link_on_step(ta_link *link, const ta_frame *request) {
         execute_asked_step(link);
     }
     if (link->state == TA_LINK_STATE_FAILED) {
-        ta_link_refuse(link, request, TA_LINK_KERNEL_FAILED, failure_detail(link));
+        ta_frame_writer *failure = ta_link_start_error(link, request, TA_LINK_KERNEL_FAILED, failure_detail(link));
+        put_failed_layer(link, failure);
+        ta_link_send(link);
         return;
     }
     ta_frame_writer *writer = ta_link_reply(link, request);

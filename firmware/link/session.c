@@ -43,10 +43,15 @@ void ta_link_send(ta_link *link) {
     ta_frame_send(&link->writer, link->device->write, link->device->context);
 }
 
-void ta_link_refuse(ta_link *link, const ta_frame *request, ta_link_error error, uint32_t detail) {
+ta_frame_writer *ta_link_start_error(ta_link *link, const ta_frame *request, ta_link_error error, uint32_t detail) {
     ta_frame_start(&link->writer, (uint8_t)TA_LINK_ERROR, request->sequence);
     ta_frame_u16(&link->writer, (uint16_t)error);
     ta_frame_u32(&link->writer, detail);
+    return &link->writer;
+}
+
+void ta_link_refuse(ta_link *link, const ta_frame *request, ta_link_error error, uint32_t detail) {
+    (void)ta_link_start_error(link, request, error, detail);
     ta_link_send(link);
 }
 

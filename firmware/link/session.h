@@ -12,6 +12,8 @@ ta_frame_writer *ta_link_reply(ta_link *link, const ta_frame *request);
 /* Starts an event; finish with ta_link_send. */
 ta_frame_writer *ta_link_event(ta_link *link, ta_link_type type);
 void ta_link_send(ta_link *link);
+/* Starts the ERROR that answers `request`; finish with ta_link_send. */
+ta_frame_writer *ta_link_start_error(ta_link *link, const ta_frame *request, ta_link_error error, uint32_t detail);
 /* Answers `request` with ERROR. */
 void ta_link_refuse(ta_link *link, const ta_frame *request, ta_link_error error, uint32_t detail);
 

@@ -36,7 +36,7 @@ class _Benchmark:
     epilog=examples("tinyanime bench --board stm32h743", "tinyanime bench --board stm32h743 -o bench.json --json")
 )
 @board_option()
-@port_option
+@port_option(otherwise="the virtual BOARD is started")
 @project_option
 @click.option("-o", "--output", type=FILE, help="Write the figures as JSON as well.")
 @output_options

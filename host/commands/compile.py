@@ -23,8 +23,11 @@ from tinyanime.host.console import Console, thousands
 @board_option()
 @click.option("-o", "--output", required=True, type=DIRECTORY, help="Folder for the project.")
 @click.option("--cmsis-nn", type=DIRECTORY, help="CMSIS-NN sources to use instead of an installed pack or the wheel's.")
+@click.option("--print-ir", is_flag=True, help="Print the network as it is compiled, after all passes.")
 @output_options
-def compile_command(model: Path, board: str, output: Path, cmsis_nn: Path | None, console: Console) -> None:
+def compile_command(
+    model: Path, board: str, output: Path, cmsis_nn: Path | None, print_ir: bool, console: Console
+) -> None:
     """Compile the quantized ONNX MODEL into a complete firmware project for BOARD.
 
     The project folder holds readable C, the linker script, a Makefile, a copy of the model and manifest.json;
@@ -32,16 +35,24 @@ def compile_command(model: Path, board: str, output: Path, cmsis_nn: Path | None
     """
     from tinyanime.boards.loader import load_board
     from tinyanime.codegen.compiler import CompileOptions, compile_model
+    from tinyanime.codegen.ir.graph import Graph
+    from tinyanime.codegen.ir.text import format_graph
 
     started = time.monotonic()
-    with console.progress() as report:
-        bundle = compile_model(
-            model,
-            load_board(board),
-            output,
-            options=CompileOptions(cmsis_nn=cmsis_nn),
-            progress=lambda stage, done, total: report(stage, 0, 0),
-        )
+    graphs: list[Graph] = []
+    try:
+        with console.progress() as report:
+            bundle = compile_model(
+                model,
+                load_board(board),
+                output,
+                options=CompileOptions(cmsis_nn=cmsis_nn, inspect=graphs.append),
+                progress=lambda stage, done, total: report(stage, done, total) if done < total else None,
+            )
+    finally:
+        # Of most use where the model does not fit.
+        for graph in graphs if print_ir else ():
+            console.say(format_graph(graph))
     _print_summary(bundle, console, time.monotonic() - started)
     console.result(_as_json(bundle))
 

@@ -45,7 +45,11 @@ def demo(board: str, photo: Path | None, project: Path | None, output: Path, con
             *(["--quiet"] if console.quiet else []),
         ]
         click.echo(f"$ tinyanime {' '.join(arguments)}")
-        done = subprocess.run([sys.executable, "-m", "tinyanime.host.cli", *arguments], check=False)
+        try:
+            done = subprocess.run([sys.executable, "-m", "tinyanime.host.cli", *arguments], check=False)
+        except KeyboardInterrupt:
+            # Ctrl-C reaches the program as well, and it has said so.
+            raise click.exceptions.Exit(130) from None
     if done.returncode:
         # It has said why; the demo ends with its exit status (a signal as the shell reports it).
         raise click.exceptions.Exit(done.returncode if done.returncode > 0 else 128 - done.returncode)

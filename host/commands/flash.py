@@ -28,7 +28,7 @@ def flash(board: str, project: Path | None, probe: str | None, console: Console)
     target = load_board(board)
     if target.flash_tool.kind is FlashToolKind.NONE:
         raise ToolError(
-            f"{target.name} ({target.title}) has no flash to write.",
+            f"The board {target.name} has no flash to write.",
             hint=f"Start it as a virtual board: tinyanime emulate --board {target.name}",
         )
     built = open_project(project, target.name)

@@ -15,7 +15,7 @@ from tinyanime.host.link.device_info import TensorInfo
 @click.command(
     epilog=examples("tinyanime info", "tinyanime info --port /dev/ttyACM0", "tinyanime info --port /dev/pts/3 --json")
 )
-@port_option
+@port_option()
 @output_options
 def info(port: str | None, console: Console) -> None:
     """Ask the device what it is and what it runs: board, model, hashes, versions, clock, free memory."""

@@ -47,11 +47,11 @@ def board_option(*, required: bool = True) -> Callable[[Command], Command]:
     )
 
 
-def port_option(command: Command) -> Command:
-    """Add --port."""
+def port_option(*, otherwise: str = "found by itself") -> Callable[[Command], Command]:
+    """Add --port; `otherwise` says what happens without it."""
     return click.option(
-        "-p", "--port", metavar="PORT", help="Serial device, pty or socket://host:port; found by itself if left out."
-    )(command)
+        "-p", "--port", metavar="PORT", help=f"Serial device, pty or socket://host:port; {otherwise} if left out."
+    )
 
 
 def project_option(command: Command) -> Command:

@@ -39,15 +39,17 @@ def sample_photos() -> tuple[Path, ...]:
 def output_names(photos: Sequence[Path], output: Path | None) -> tuple[Path, ...]:
     """Where each picture goes: the file `output` for one photo, `output` as a folder for several.
 
-    A photo `a.jpg` becomes `a_anime.png` in the folder, or in the current one. Raises OutputError where an input
-    would be overwritten or `output` is a file although there are several photos.
+    A photo `a.jpg` becomes `a_anime.png` in the folder, or in the current one. What does not exist yet is a file
+    where its name has an ending. Raises OutputError where an input would be overwritten or `output` is a file although
+    there are several photos.
     """
-    if len(photos) == 1 and output is not None and not output.is_dir():
+    is_file = output is not None and (not output.is_dir() if output.exists() else output.suffix != "")
+    if output is not None and is_file:
+        if len(photos) != 1:
+            raise OutputError(
+                f"{output} is one file, but {len(photos)} pictures are to be written.", hint="Name a folder with -o."
+            )
         names = [output]
-    elif output is not None and output.exists() and not output.is_dir():
-        raise OutputError(
-            f"{output} is a file, but {len(photos)} pictures are to be written.", hint="Name a folder with -o."
-        )
     else:
         names = _names_in(output or Path(), photos)
     _protect_inputs(photos, names)

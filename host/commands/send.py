@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tinyanime.host.commands.photo_files import expand_photos, output_names, sid
 from tinyanime.host.console import Console, ProgressReport
 from tinyanime.host.discovery import Connection, connect
 from tinyanime.host.image.framing import FrameMode
-from tinyanime.host.image.output import check_output_name, save_picture, side_by_side
+from tinyanime.host.image.output import check_output, save_picture, side_by_side
 from tinyanime.host.image.photo import PreparedPhoto, anime_picture, prepare_photo
 from tinyanime.host.image.picture import check_picture
 from tinyanime.host.image.quantize import NetworkPictures, pictures_of_device
@@ -60,7 +61,7 @@ class _Sent:
     )
 )
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@port_option
+@port_option()
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for one photo, folder for several.")
 @click.option(
     "--mode",
@@ -95,11 +96,15 @@ def send(
     `a.jpg` becomes `a_anime.png` in the current folder. --verify needs the project that the firmware was built from
     (default: build/BOARD).
     """
+    if scale is not None and not beside:
+        raise click.UsageError("--scale belongs to --side-by-side.")
+    if project is not None and not verify:
+        raise click.UsageError("--project belongs to --verify.")
     files = expand_photos(photos)
     names = output_names(files, output)
-    for photo, name in zip(files, names, strict=True):
-        check_picture(photo)
-        check_output_name(name)
+    for name in names:
+        check_output(name)
+    jobs, failures = _usable(files, names, console)
     with connect(port, note=console.note) as connection:
         info = connection.info
         console.note(f"{info.board} at {connection.port} runs {info.model} (clock {info.clock_hz / 1e6:.0f} MHz).")
@@ -108,32 +113,57 @@ def send(
             built = open_project(project, info.board)
             check_same_build(built, info, connection.port)
             reference = load_reference(built)
-        sent, failures = _send_all(files, names, connection, _Job(FrameMode(mode), beside, scale, reference), console)
-    console.result([_as_json(item, connection, verify) for item in sent])
-    _conclude(sent, failures, len(files))
+        sent: list[_Sent] = []
+        try:
+            for item in _send_all(jobs, connection, _Job(FrameMode(mode), beside, scale, reference), failures, console):
+                sent.append(item)
+                _print_sent(item, connection, console)
+        finally:
+            # Where the board is lost half way, what was sent before counts.
+            console.result([_as_json(item, connection, verify) for item in sent])
+    _conclude(sent, failures, len(files), connection.port)
+
+
+def _usable(
+    files: tuple[Path, ...], names: tuple[Path, ...], console: Console
+) -> tuple[list[tuple[Path, Path]], list[UserError]]:
+    """(photo, picture to write) of the photos whose header can be read, and why the others are skipped.
+
+    Raises the first reason where no photo is left.
+    """
+    usable: list[tuple[Path, Path]] = []
+    failures: list[UserError] = []
+    for photo, name in zip(files, names, strict=True):
+        try:
+            check_picture(photo)
+        except InputError as error:
+            failures.append(error)
+        else:
+            usable.append((photo, name))
+    if not usable:
+        raise failures[0]
+    for failure in failures:
+        console.note(f"{failure.message} Skipped.")
+    return usable, failures
 
 
 def _send_all(
-    files: tuple[Path, ...], names: tuple[Path, ...], connection: Connection, job: _Job, console: Console
-) -> tuple[list[_Sent], list[UserError]]:
-    """Send photo after photo; an unusable photo among several does not stop the others."""
-    sent: list[_Sent] = []
-    failures: list[UserError] = []
+    jobs: list[tuple[Path, Path]], connection: Connection, job: _Job, failures: list[UserError], console: Console
+) -> Iterator[_Sent]:
+    """Send photo after photo; a damaged one among several goes to `failures` and does not stop the others."""
     pictures = pictures_of_device(connection.info)
-    for photo, name in zip(files, names, strict=True):
+    for photo, name in jobs:
         try:
             prepared = prepare_photo(photo, pictures, job.mode)
         except InputError as error:
-            if len(files) == 1:
+            if len(jobs) == 1:
                 raise
             failures.append(error)
             console.note(f"{error.message} Skipped.")
             continue
         with console.progress() as report:
             item = _send_one(prepared, name, connection, pictures, job, report)
-        sent.append(item)
-        _print_sent(item, connection, console)
-    return sent, failures
+        yield item
 
 
 def _send_one(
@@ -208,7 +238,7 @@ def _as_json(item: _Sent, connection: Connection, verified: bool) -> dict[str, o
     }
 
 
-def _conclude(sent: list[_Sent], failures: list[UserError], count: int) -> None:
+def _conclude(sent: list[_Sent], failures: list[UserError], count: int, port: str) -> None:
     """Raise what makes the command fail although it ran to its end."""
     wrong = [item for item in sent if item.differing_bytes]
     if wrong:
@@ -216,7 +246,7 @@ def _conclude(sent: list[_Sent], failures: list[UserError], count: int) -> None:
         raise VerificationError(
             f"{first.photo}: {first.differing_bytes:,} of {first.compared_bytes:,} output bytes differ from the "
             "reference.",
-            hint="Find the layer with: tinyanime verify --port PORT PHOTO",
+            hint=f"Find the layer with: tinyanime verify {first.photo} --port {port}",
         )
     if failures:
         raise InputError(

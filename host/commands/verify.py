@@ -49,7 +49,7 @@ class _Verified:
 )
 @click.argument("photos", metavar="[PHOTO]...", nargs=-1, type=click.Path(path_type=Path))
 @board_option(required=False)
-@port_option
+@port_option(otherwise="the virtual BOARD is started")
 @project_option
 @click.option(
     "--layers",
@@ -176,11 +176,16 @@ def _conclude(verified: Sequence[_Verified], board: str, check: LayerCheck, cons
     compared = sum(item.comparison.compared_bytes for item in verified)
     differing = sum(item.comparison.differing_bytes for item in verified)
     for item in verified:
-        if item.comparison.first is not None:
+        first = item.comparison.first
+        if first is not None:
+            # Without a look at the layers nothing is known but the output.
+            blind = check is LayerCheck.OFF
             raise VerificationError(
                 f"{board} differs from the reference in {differing:,} of {compared:,} bytes; first in "
-                f"{item.photo.name}: {item.comparison.first}.",
-                hint="Read the named layer's call in network/network.c and the kernel it names.",
+                f"{item.photo.name}: {f'output {first.element}' if blind else first}.",
+                hint="Find the layer with --layers bytes."
+                if blind
+                else "Read the named layer's call in network/network.c and the kernel it names.",
             )
     how = " (layers by CRC-32 on the device)" if check is LayerCheck.CRC else ""
     console.say(f"bit-exact on {board}: {compared:,} bytes compared, 0 differ{how}")

@@ -47,6 +47,17 @@ def build_library() -> Path:
             "The virtual board needs a C compiler for this PC to count instructions, and there is none.",
             hint="Install one: sudo apt-get install gcc libc6-dev",
         )
+    try:
+        _compile_library(compiler, target)
+    except OSError as error:
+        raise ToolError(
+            f"The emulator's hooks cannot be stored in {target.parent}: {error.strerror or error}.",
+            hint="Make that folder writable and free some space, or set XDG_CACHE_HOME to a folder of yours.",
+        ) from error
+    return target
+
+
+def _compile_library(compiler: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         output = Path(scratch) / target.name
@@ -58,7 +69,6 @@ def build_library() -> Path:
                 hint="Install a working C compiler: sudo apt-get install gcc libc6-dev",
             )
         os.replace(output, target)  # noqa: PTH105 (atomic where another process builds it too)
-    return target
 
 
 def load_library() -> ctypes.CDLL:

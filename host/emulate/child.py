@@ -44,7 +44,9 @@ def start_child(
 ) -> subprocess.Popen[bytes]:
     """Starts `command` so that it ends with this process, however this process ends (on Linux).
 
-    Its stderr is a pipe. Raises OSError where it cannot be started.
+    Linux ends it also with the calling thread: call it from the one that serves the child.
+    Its stderr is a pipe. Ctrl-C does not reach it: this process ends it in order. Raises OSError where it cannot be
+    started.
     """
     return subprocess.Popen(
         command,
@@ -53,6 +55,7 @@ def start_child(
         stderr=subprocess.PIPE,
         pass_fds=inherit,
         preexec_fn=_end_with_parent(),
+        start_new_session=True,
     )
 
 
@@ -199,8 +202,11 @@ class _Bridge:
         status = self._child.process.returncode
         how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
         lines = self._last_message.decode(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        said = [line.strip() for line in lines if line.strip()]
+        last = said[-1] if said else "it said nothing"
+        # QEMU prints advice or all registers after the reason.
+        reason = next((line for line in said if line.startswith("qemu") and ": warning: " not in line), last)
         raise EmulationError(
-            f"{self._child.title} {how}: {last}.",
+            f"{self._child.title} {how}: {reason.rstrip('.')}.",
             hint="The firmware or its image is at fault; build it again, or look at the messages above.",
         )

@@ -10,6 +10,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import InputError
 
 _HINT = "Build the firmware first: make build BOARD=..."
@@ -38,6 +39,18 @@ class FirmwareImage:
             return ""
         start, name = self.functions[index]
         return f"{name}+0x{address - start:x}"
+
+
+def check_addresses(image: FirmwareImage, board: Board) -> None:
+    """InputError where a segment lies outside the memories of `board`."""
+    for segment in image.segments:
+        end = segment.address + len(segment.data)
+        if not any(region.base <= segment.address and end <= region.end for region in board.memory):
+            raise InputError(
+                f"{image.path} has {len(segment.data)} bytes for 0x{segment.address:08x}, where {board.name} has no "
+                "memory.",
+                hint=f"Build the image for {board.name}.",
+            )
 
 
 def load_image(path: Path) -> FirmwareImage:

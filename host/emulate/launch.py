@@ -70,7 +70,13 @@ def launch(
         command += ["--set", f"{name}={value}"]
     log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by RunningBoard)
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ)
+        # The child ends with its input, which the system closes however this process ends.
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env=dict(os.environ),
     )
     line = _first_line(process)
     if line.startswith("port "):
@@ -108,6 +114,8 @@ def _first_line(process: subprocess.Popen[str]) -> str:
 def _end(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         process.terminate()
+    if process.stdin is not None:
+        process.stdin.close()
     try:
         process.wait(_STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from tinyanime.boards.schema import Board, EmulatorKind
-from tinyanime.codegen.errors import ToolError
+from tinyanime.codegen.errors import ToolError, UserError
 
 
 class EmulationError(ToolError):
     """The firmware did something that the virtual board does not model or that the chip forbids."""
+
+
+class SettingError(UserError):
+    """A setting that the virtual board does not have; the command line is wrong then."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)

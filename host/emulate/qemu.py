@@ -11,6 +11,7 @@ from pathlib import Path
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import InputError, ToolError
 from tinyanime.host.emulate.child import ChildBoard, serve_child, start_child
+from tinyanime.host.emulate.image import check_addresses, load_image
 from tinyanime.host.emulate.machine import ServeOptions
 
 PROGRAM = "qemu-system-arm"
@@ -19,8 +20,8 @@ PROGRAM = "qemu-system-arm"
 def serve(board: Board, image: Path, options: ServeOptions) -> None:
     """Runs `image` (ELF) in the machine `board.emulator.machine` until `options.stop` is set.
 
-    Raises ToolError where QEMU is missing or does not know the machine, InputError where there is no image,
-    EmulationError where QEMU ends by itself.
+    Raises ToolError where QEMU is missing or does not know the machine, InputError where there is no image or
+    it belongs to another board, EmulationError where QEMU ends by itself.
     """
     program = shutil.which(PROGRAM)
     if program is None:
@@ -30,6 +31,7 @@ def serve(board: Board, image: Path, options: ServeOptions) -> None:
         )
     if not image.is_file():
         raise InputError(f"The firmware image '{image}' does not exist.", hint="Build it first (make build).")
+    check_addresses(load_image(image), board)
     # A connected socket handed over at start: no port to be taken by another, no byte of the start lost.
     ours, theirs = socket.socketpair()
     with ours:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,19 +30,23 @@ def _directory() -> Path:
 
 @contextmanager
 def registered(board: str) -> Iterator[Callable[[str], None]]:
-    """Gives a function that registers this process as `board` at a port; leaving the context takes it back."""
+    """Gives a function that registers this process as `board` at a port; leaving the context takes it back.
+
+    Where the cache folder cannot be written the board goes unregistered: it can still be named by its port.
+    """
     path = _directory() / f"{os.getpid()}.json"
 
     def register(port: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".tmp")
-        scratch.write_text(json.dumps(asdict(RegisteredBoard(board, port, os.getpid()))), encoding="utf-8")
-        scratch.replace(path)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_suffix(".tmp")
+            scratch.write_text(json.dumps(asdict(RegisteredBoard(board, port, os.getpid()))), encoding="utf-8")
+            scratch.replace(path)
 
     try:
         yield register
     finally:
-        path.unlink(missing_ok=True)
+        _remove(path)
 
 
 def running_boards() -> tuple[RegisteredBoard, ...]:
@@ -53,13 +57,18 @@ def running_boards() -> tuple[RegisteredBoard, ...]:
         try:
             entry = RegisteredBoard(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            path.unlink(missing_ok=True)
+            _remove(path)
             continue
         if _alive(entry.pid):
             boards.append(entry)
         else:
-            path.unlink(missing_ok=True)
+            _remove(path)
     return tuple(sorted(boards, key=lambda entry: entry.pid))
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
 
 
 def _alive(pid: int) -> bool:

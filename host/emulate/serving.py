@@ -9,17 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from tinyanime.boards.schema import Board
-from tinyanime.codegen.errors import UserError
-from tinyanime.host.emulate.machine import ServeOptions, serve_function
+from tinyanime.boards.schema import Board, EmulatorKind
+from tinyanime.host.emulate.machine import ServeOptions, SettingError, serve_function
 from tinyanime.host.emulate.registry import registered
 
 
 def parse_setting(text: str) -> tuple[str, str]:
-    """`name=value`; UserError where it is not of this form."""
+    """`name=value`; SettingError where it is not of this form."""
     name, separator, value = text.partition("=")
     if not (name and separator and value):
-        raise UserError(f"The emulator setting {text!r} is not of the form NAME=VALUE.", hint="Example: revision=Y.")
+        raise SettingError(f"The emulator setting {text!r} is not of the form NAME=VALUE.", hint="Example: revision=Y.")
     return name, value
 
 
@@ -49,6 +48,8 @@ def serve_until_signalled(
 
     The board is registered (registry.py) from then on.
     """
+    if settings and board.emulator.kind is not EmulatorKind.UNICORN:
+        raise SettingError(f"The virtual {board.name} has no settings.", hint="Leave --set out.")
     with _stop_on_signal() as stop, registered(board.name) as register:
 
         def on_ready(port: str) -> None:

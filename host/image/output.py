@@ -25,8 +25,20 @@ _FORMATS: dict[str, tuple[str, dict[str, object]]] = {
 _GAP_PIXELS = 4
 
 
-def check_output_name(path: Path) -> None:
-    """OutputError where the name's ending is no picture format that can be written."""
+def check_output(path: Path) -> None:
+    """OutputError where it is clear beforehand that `save_picture` cannot write `path`: its ending or its folder."""
+    _check_ending(path)
+    folder = next(parent for parent in (path.parent, *path.parent.parents, Path()) if parent.exists())
+    if not folder.is_dir():
+        raise OutputError(f"{path} cannot be written: {folder} is not a folder.", hint="Choose another place with -o.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{path} cannot be written: the folder {folder} is not writable for this user.",
+            hint="Choose another place with -o.",
+        )
+
+
+def _check_ending(path: Path) -> None:
     if path.suffix.lower() not in _FORMATS:
         raise OutputError(
             f"{path} cannot be written: '{path.suffix}' is no picture format.",
@@ -36,7 +48,7 @@ def check_output_name(path: Path) -> None:
 
 def save_picture(path: Path, pixels: Pixels) -> None:
     """Write uint8 [H, W, 3] (or [H, W, 1]) to `path` in the format of its ending; lossless except for JPEG."""
-    check_output_name(path)
+    _check_ending(path)
     name, options = _FORMATS[path.suffix.lower()]
     image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels))
     encoded = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         try:
             image = Image.open(io.BytesIO(content))
         except Image.DecompressionBombError as error:
-            raise _too_large(path, "far more than the limit") from error
+            raise _too_large(path, _pixels_in(str(error))) from error
         except UnidentifiedImageError as error:
             raise InputError(f"{path} is not a picture.", hint=_PICTURE_HINT) from error
         except Exception as error:
@@ -70,7 +71,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with image:
             width, height = image.size
             if width * height >= MAX_MEGAPIXELS * 1_000_000:
-                raise _too_large(path, f"{width} x {height}")
+                raise _too_large(path, f"{width} x {height} pixels")
             if width < 1 or height < 1:
                 raise InputError(f"{path} has no pixels ({width} x {height}).", hint=_PICTURE_HINT)
             yield image
@@ -78,12 +79,21 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 def _too_large(path: Path, size: str) -> InputError:
     return InputError(
-        f"{path} is too large: {size} pixels, the limit is {MAX_MEGAPIXELS} megapixels.",
+        f"{path} is too large: {size}, the limit is {MAX_MEGAPIXELS} megapixels.",
         hint="Make it smaller first; the network sees a small square of it anyway.",
     )
 
 
+def _pixels_in(message: str) -> str:
+    """The size that Pillow names as it refuses a very large picture."""
+    number = re.search(r"(\d+) pixels", message)
+    return f"{int(number[1]) / 1e6:,.0f} megapixels" if number else "it has too many pixels"
+
+
 def _read(path: Path) -> bytes:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        # Reading a pipe or a device may wait for ever.
+        raise InputError(f"{path} is not a file but a pipe or device.", hint=_PICTURE_HINT)
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:

@@ -126,6 +126,8 @@ class Device:
         Raises LinkError where `data` has not the input's size or the device cannot be reached.
         """
         info = self._known_info()
+        if info.state == State.RUNNING:
+            info = self._await_end_of_run()
         if len(data) != info.input.size_bytes:
             raise LinkError(
                 f"The device at {self.port} takes {info.input.size_bytes} input bytes, not {len(data)}.",
@@ -151,7 +153,7 @@ class Device:
         progress(0, info.step_count)
         done = self._await_done(run_id, progress)
         if done.status != 0:
-            raise kernel_failed(self.port, done.steps_done, done.status)
+            raise kernel_failed(self.port, done.steps_done, done.status, done.failed_layer)
         progress(info.step_count, info.step_count)
         self._run_id = run_id
         self._result = RunResult(done.total_cycles, done.output_crc, done.steps_done)
@@ -292,6 +294,18 @@ class Device:
         self._next_step = 0
         self._last_step = None
 
+    def _await_end_of_run(self) -> DeviceInfo:
+        """Wait until a run nobody asks about any more is over, at most `Timing.silence_s`.
+
+        A device that computes takes only what its 16-byte FIFO holds: HELLO, but not BEGIN.
+        """
+        give_up = self._exchange.deadline(self._timing.silence_s)
+        while True:
+            info = self.hello()
+            if info.state != State.RUNNING or self._transport.now() >= give_up:
+                return info
+            self._exchange.receive(self._exchange.deadline(_PAUSE_S))
+
     def _await_done(self, run_id: int, progress: Progress) -> DoneEvent:
         """Follow events until DONE, asking for STATUS in silence."""
         heard = self._transport.now()
@@ -322,7 +336,9 @@ class Device:
         except NoReplyError:
             return None
         if reply.run == run_id and reply.state in (State.DONE, State.FAILED):
-            return DoneEvent(run_id, reply.status, reply.steps_done, reply.total_cycles, reply.output_crc)
+            return DoneEvent(
+                run_id, reply.status, reply.steps_done, reply.total_cycles, reply.output_crc, reply.failed_layer
+            )
         return ProgressEvent(reply.run, reply.steps_done, reply.step_count)
 
     def _stepwise_result(self, run_id: int) -> RunResult:
@@ -339,9 +355,12 @@ class Device:
                 self._transport.reopen()
                 self._exchange.restart()
                 return
-            except LinkError:
+            except LinkError as error:
                 if self._transport.now() >= give_up:
-                    raise
+                    raise PortLostError(
+                        f"The device at {self.port} went away in the middle and did not come back ({error.message})",
+                        hint="Check cable and power; if it is a virtual board, start it again. Then try again.",
+                    ) from error
                 self._transport.pause(_PAUSE_S)
 
     def _reconnect(self, manifest: str) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from tinyanime.host.link.messages import MessageError, State
+from tinyanime.host.link.messages import MAX_TEXT_BYTES, MessageError, State
 
 _HEAD = struct.Struct("<HHIIIII12sHHBBff")
 _TENSOR = struct.Struct("<IHHHhf")
 _HASHES = struct.Struct("<32s32s")
-MAX_TEXT_BYTES = 63
 
 
 @dataclass(frozen=True, slots=True)

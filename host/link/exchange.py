@@ -137,7 +137,7 @@ class Exchange:
             error = Error.unpack(frame.payload)
         except MessageError as unreadable:
             return self.unreadable(unreadable)
-        return refusal(self.name, error.code, error.detail)
+        return refusal(self.name, error.code, error.detail, error.failed_layer)
 
     def no_reply(self) -> NoReplyError:
         return NoReplyError(
@@ -168,6 +168,11 @@ class Exchange:
             return LinkError(
                 f"{self.name} belongs to another device: what it sends is not the tinyanime protocol.",
                 hint="Choose another port (`tinyanime ports`), check the baud rate, or flash the board first.",
+            )
+        if self.name.startswith("socket://"):
+            return LinkError(
+                f"No answer from {self.name}: nothing was received.",
+                hint="Check that a board is at the other end and that no other program uses it: it serves one at a time.",
             )
         return LinkError(
             f"No answer from {self.name}: nothing was received.",

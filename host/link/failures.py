@@ -83,19 +83,30 @@ def _state_name(detail: int) -> str:
         return str(detail)
 
 
-def refusal(port: str, code: int, detail: int) -> LinkError:
+def refusal(port: str, code: int, detail: int, failed_layer: str = "") -> LinkError:
     """The error for an ERROR answer: DeviceResetError where sending everything again mends it."""
     error = DeviceRefusalError(port, code, detail)
     if code in _RESET_CODES:
         return DeviceResetError(error.message, hint=error.hint)
     if code == ErrorCode.KERNEL_FAILED:
-        return kernel_failed(port, detail >> 16, detail & 0xFFFF)
+        return kernel_failed(port, detail >> 16, detail & 0xFFFF, failed_layer)
     return error
 
 
-def kernel_failed(port: str, step: int, status: int) -> KernelFailedError:
-    """Step `step` of the network failed with `status` (ta_status)."""
+_STATUS: dict[int, str] = {
+    1: "an argument is outside what the kernel accepts",
+    2: "the kernel asks for more working memory than was planned",
+    3: "the kernel library refused its arguments",
+    4: "the kernel was called out of order",
+}
+"""ta_status of firmware/include/tinyanime/status.h."""
+
+
+def kernel_failed(port: str, step: int, status: int, layer: str) -> KernelFailedError:
+    """Step `step` of the network, a part of `layer` (empty: unknown), failed with `status` (ta_status)."""
+    what = f"Layer '{layer}' (step {step})" if layer else f"Step {step} of the network"
+    why = f"{_STATUS[status]} (status {status})" if status in _STATUS else f"status {status}"
     return KernelFailedError(
-        f"Step {step} of the network failed on the device at {port} with status {status}.",
+        f"{what} failed on the device at {port}: {why}.",
         hint=_HINTS[ErrorCode.KERNEL_FAILED],
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Protocol, Self
 
+MAX_TEXT_BYTES = 63
+
 
 class Kind(IntEnum):
     """Type byte of a frame; a reply is the request's + REPLY."""
@@ -106,6 +108,26 @@ class _FieldsAndBytes(_Fields):
         return cls(*_unpack(cls.layout, payload), payload[cls.layout.size :])  # type: ignore[call-arg]
 
 
+class _FieldsAndText(_Fields):
+    """Fixed fields, behind them a length byte and UTF-8 text where there is one; the text is the last field.
+
+    A text that is cut off counts as none: it only explains.
+    """
+
+    __slots__: ClassVar[tuple[str, ...]] = ()
+
+    def pack(self) -> bytes:
+        *fields, text = (getattr(self, name) for name in self.__slots__)
+        raw = str(text).encode()[:MAX_TEXT_BYTES]
+        return self.layout.pack(*fields) + (bytes([len(raw)]) + raw if raw else b"")
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Self:
+        length, raw = payload[cls.layout.size : cls.layout.size + 1], payload[cls.layout.size + 1 :]
+        text = raw[: length[0]] if length and length[0] <= len(raw) else b""
+        return cls(*_unpack(cls.layout, payload), text.decode(errors="replace"))  # type: ignore[call-arg]
+
+
 @dataclass(frozen=True, slots=True)
 class Hello(_Fields):
     kind: ClassVar[int] = Kind.HELLO
@@ -177,8 +199,9 @@ class Status(_Fields):
 
 
 @dataclass(frozen=True, slots=True)
-class StatusReply(_Fields):
-    """`status` is a ta_status; `dropped` counts frames that the device could not read."""
+class StatusReply(_FieldsAndText):
+    """`status` is a ta_status; `dropped` counts frames that the device could not read; `failed_layer` is the layer
+    whose kernel failed."""
 
     run: int
     state: int
@@ -188,6 +211,7 @@ class StatusReply(_Fields):
     total_cycles: int
     output_crc: int
     dropped: int
+    failed_layer: str = ""
     layout: ClassVar[struct.Struct] = struct.Struct("<IBBHHIII")
 
 
@@ -297,19 +321,21 @@ class ProgressEvent(_Fields):
 
 
 @dataclass(frozen=True, slots=True)
-class DoneEvent(_Fields):
+class DoneEvent(_FieldsAndText):
     run: int
     status: int
     steps_done: int
     total_cycles: int
     output_crc: int
+    failed_layer: str = ""
     kind: ClassVar[int] = Kind.DONE
     layout: ClassVar[struct.Struct] = struct.Struct("<IBHII")
 
 
 @dataclass(frozen=True, slots=True)
-class Error(_Fields):
+class Error(_FieldsAndText):
     code: int
     detail: int
+    failed_layer: str = ""
     kind: ClassVar[int] = Kind.ERROR
     layout: ClassVar[struct.Struct] = struct.Struct("<HI")

@@ -14,8 +14,10 @@ from tests.models.random_networks import random_network
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.bundle import MANIFEST_NAME, load_bundle
-from tinyanime.codegen.compiler import compile_model
-from tinyanime.codegen.errors import DoesNotFitError, InputError, ModelError
+from tinyanime.codegen.compiler import MOST_LAYERS, CompileOptions, compile_model
+from tinyanime.codegen.errors import BoardError, DoesNotFitError, InputError, ModelError
+from tinyanime.codegen.ir.text import format_graph
+from tinyanime.codegen.schedule import choose
 
 SHIPPED = Path(__file__).parents[2] / "codegen" / "models" / "anime128" / "model.onnx"
 
@@ -62,6 +64,110 @@ def test_a_model_that_does_not_fit_names_tensor_layer_and_bytes(tmp_path: Path) 
     assert "bytes" in message
     assert "Use a smaller picture" in caught.value.hint
     assert not (tmp_path / "p").exists()
+
+
+def with_banks(*sizes: int) -> Board:
+    """A board whose activations get banks of exactly these sizes, beside one for stack and data."""
+    board = load_board("stm32h743")
+    banks = tuple(
+        replace(board.region("axi"), name=f"bank{i}", base=0x2400_0000 + i * 0x10_0000, size_bytes=size)
+        for i, size in enumerate(sizes)
+    )
+    data = replace(board.region("dtcm"), uses=tuple(u for u in board.region("dtcm").uses if u.value != "activations"))
+    return replace(board, memory=(board.region("flash"), data, *banks))
+
+
+def two_maps(tmp_path: Path) -> Path:
+    """Two convolutions from 32 x 32 x 8 to 32 x 32 x 8: two maps of 8,192 bytes at a time."""
+    builder = QdqBuilder(1)
+    x = builder.conv(builder.input((1, 8, 32, 32)), 8)
+    return save(builder.finish(builder.conv(x, 8)), tmp_path / "two.onnx")
+
+
+def test_a_map_larger_than_every_bank_is_named_with_the_largest_bank(tmp_path: Path) -> None:
+    with pytest.raises(DoesNotFitError) as caught:
+        compile_model(two_maps(tmp_path), with_banks(8160, 4096), tmp_path / "p")
+    assert "needs 8,192 bytes in one bank and the largest bank, bank0, has 8,160." in caught.value.message
+    assert "layer 'conv" in caught.value.message
+
+
+def test_a_step_beyond_the_sum_of_all_banks_is_named_with_its_tensors(tmp_path: Path) -> None:
+    with pytest.raises(DoesNotFitError) as caught:
+        compile_model(two_maps(tmp_path), with_banks(8192, 4096, 4096), tmp_path / "p")
+    # Two maps and two columns of 3 x 3 x 8 values of 16 bits.
+    assert "needs 16,672 bytes at once (tensors 'photo' 8,192, " in caught.value.message
+    assert "the board has 16,384 (bank0 8,192, bank1 4,096, bank2 4,096)" in caught.value.message
+
+
+def test_banks_that_are_large_enough_together_but_too_small_apart_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(DoesNotFitError) as caught:
+        compile_model(two_maps(tmp_path), with_banks(12288, 6144), tmp_path / "p")
+    message = caught.value.message
+    assert "needs 8,192 bytes in one piece and the largest free piece beside the other tensors has" in message
+    assert "needs 16,672 of 18,432 bytes in all" in message
+    assert "no tensor may lie across two banks" in message
+
+
+def test_a_board_whose_stack_takes_all_activations_is_refused(tmp_path: Path) -> None:
+    board = load_board("stm32h743")
+    dtcm = replace(board.region("dtcm"), size_bytes=16 * 1024)
+    with pytest.raises(DoesNotFitError, match="has no memory for activations"):
+        compile_model(two_maps(tmp_path), replace(board, memory=(board.region("flash"), dtcm)), tmp_path / "p")
+
+
+def test_more_kernel_calls_than_the_firmware_counts_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "MOST_STEPS", 1)
+    with pytest.raises(DoesNotFitError, match="it takes 2 kernel calls, the most is 1"):
+        compile_model(two_maps(tmp_path), load_board("posix"), tmp_path / "p")
+
+
+def test_more_layers_than_the_firmware_counts_are_refused(tmp_path: Path) -> None:
+    header = (Path(__file__).parents[2] / "firmware/include/tinyanime/executor.h").read_text()
+    assert f"#define TA_MAX_LAYERS {MOST_LAYERS}u" in header
+    builder = QdqBuilder(1)
+    x = builder.input((1, 1, 2, 2))
+    for _ in range(MOST_LAYERS + 1):
+        x = builder.pool(x, "MaxPool", kernel=(1, 1), stride=(1, 1))
+    model = save(builder.finish(x), tmp_path / "deep.onnx")
+    with pytest.raises(ModelError, match="has 257 layers, firmware has room for 256"):
+        compile_model(model, load_board("posix"), tmp_path / "p")
+
+
+def test_a_second_output_is_refused(tmp_path: Path) -> None:
+    builder = QdqBuilder(1)
+    x = builder.conv(builder.input(), 4)
+    model = save(builder.finish(builder.conv(x, 3), x), tmp_path / "two.onnx")
+    with pytest.raises(ModelError, match=r"has 2 outputs .*, firmware has exactly one"):
+        compile_model(model, load_board("posix"), tmp_path / "p")
+
+
+def test_padding_beyond_the_firmware_is_named(tmp_path: Path) -> None:
+    builder = QdqBuilder(1)
+    x = builder.conv(builder.input((1, 1, 4, 4)), 1, pads=(70_000, 1, 1, 1), stride=(9, 1))
+    model = save(builder.finish(x), tmp_path / "padded.onnx")
+    with pytest.raises(ModelError, match="has a padding of 70,000; the most is 65,535"):
+        compile_model(model, load_board("posix"), tmp_path / "p")
+
+
+def test_a_family_without_port_and_a_core_without_start_up_are_refused_first(tmp_path: Path) -> None:
+    board = load_board("mps2-an500")
+    with pytest.raises(BoardError, match=r"no port for family 'rp2040'") as caught:
+        compile_model(tmp_path / "none.onnx", replace(board, family="rp2040"), tmp_path / "p")
+    assert "mps2, posix, stm32h7" in caught.value.hint
+    with pytest.raises(BoardError, match=r"no start-up code for core 'cortex-m0plus'") as caught:
+        compile_model(tmp_path / "none.onnx", replace(board, core="cortex-m0plus"), tmp_path / "p")
+    assert "cortex-m7" in caught.value.hint
+
+
+def test_the_graph_can_be_looked_at_before_it_is_planned(tmp_path: Path) -> None:
+    seen: list[str] = []
+    options = CompileOptions(inspect=lambda graph: seen.append(format_graph(graph)))
+    with pytest.raises(DoesNotFitError):
+        compile_model(two_maps(tmp_path), with_banks(64), tmp_path / "p", options=options)
+    assert len(seen) == 1
+    assert "= Conv2D(%photo) filter=8x3x3x8#" in seen[0]
 
 
 def test_weights_beyond_the_flash_name_the_largest_layer(tmp_path: Path) -> None:

@@ -142,11 +142,87 @@ def _global_average_pool(b: QdqBuilder, x: Activation) -> Activation:
     return b.conv(b.global_average_pool(x), 6, kernel=(1, 1), pads=(0, 0, 0, 0))
 
 
+def _add_to_itself(b: QdqBuilder, x: Activation) -> Activation:
+    return b.add(x, x, relu=bool(_number(b, 0, 1)))
+
+
+def _concat_with_itself(b: QdqBuilder, x: Activation) -> Activation:
+    """One tensor twice beside another one, on any axis."""
+    other = b.conv(x, x.shape[1])
+    return b.concat([x, other, x, x] if _number(b, 0, 1) else [x, x], axis=_number(b, 1, 3))
+
+
+def _residual_over_movers(b: QdqBuilder, x: Activation) -> Activation:
+    """Pads of both kinds around a convolution, one of them read twice, and a skip over all of them."""
+    reflected = b.pad(x, (1, 1, 1, 1), mode="reflect")
+    wide = b.pad(reflected, (1, 0, 1, 2), value=0.2 * x.scale * 100)
+    inner = b.conv(wide, x.shape[1], kernel=(5, 5), pads=(0, 0, 0, 0))
+    sides = b.conv(reflected, x.shape[1], kernel=(3, 3), pads=(0, 0, 0, 0))
+    narrow = b.conv(inner, x.shape[1], kernel=(1, 2), pads=(0, 0, 0, 1))
+    return b.add(b.add(narrow, sides), x)
+
+
+def _movers_in_a_row(b: QdqBuilder, x: Activation) -> Activation:
+    padded = b.pad(_even(b, x), (1, 2, 1, 0), value=0.1 * x.scale * 100)
+    cells = b.space_to_depth(b.pad(padded, (0, 1, 2, 1), mode="reflect"))
+    grown = b.resize(b.conv(cells, 5), (2, _number(b, 1, 2)))
+    return b.conv(b.pad(grown, (2, 2, 1, 1), mode="reflect"), _number(b, 1, 6), pads=(0, 0, 0, 0))
+
+
+def _transpose_after_movers(b: QdqBuilder, x: Activation) -> Activation:
+    """Strides above, at and below the kernel, padding that cuts rows off."""
+    padded = b.pad(x, (2, 1, 1, 0), mode="reflect")
+    stride = (_number(b, 1, 3), _number(b, 1, 3))
+    kernel = (_number(b, 1, 5), _number(b, 1, 5))
+    return b.conv_transpose(padded, _number(b, 1, 4), kernel=kernel, stride=stride, pads=_pads(b, 2))
+
+
+def _multi_consumer_skips(b: QdqBuilder, x: Activation) -> Activation:
+    first = b.conv(x, x.shape[1], relu=True)
+    second = b.requantize(first)
+    summed = b.add(first, second)
+    joined = b.concat([summed, second, first], axis=1)
+    return b.add(b.conv(joined, x.shape[1], kernel=(1, 1), pads=(0, 0, 0, 0)), b.add(summed, x))
+
+
+def _conv_beyond_the_map(b: QdqBuilder, x: Activation) -> Activation:
+    """Kernels larger than the map, padding larger than the kernel, strides larger than both."""
+    kernel = (_number(b, 1, 7), _number(b, 1, 7))
+    pads = (_number(b, 0, 9), _number(b, 0, 9), 7, 7)
+    stride = (_number(b, 1, 6), _number(b, 1, 6))
+    moved = b.resize(x, (1, 1)) if _number(b, 0, 1) else b.pad(x, (1, 0, 0, 1), mode="reflect")
+    groups = x.shape[1] if _number(b, 0, 1) else 1
+    return b.conv(moved, x.shape[1] * _number(b, 1, 2), kernel=kernel, pads=pads, stride=stride, groups=groups)
+
+
+def _pool_with_gaps(b: QdqBuilder, x: Activation) -> Activation:
+    operator = ("MaxPool", "AveragePool")[_number(b, 0, 1)]
+    moved = b.pad(x, (2, 1, 1, 2), mode="reflect")
+    return b.pool(moved, operator, kernel=(_number(b, 1, 2), _number(b, 1, 3)), stride=(3, 2), pads=(0, 0, 0, 0))
+
+
+def _aliases(b: QdqBuilder, x: Activation) -> Activation:
+    """Reshapes that keep the bytes, chained and added to in place, beside readers of the same bytes."""
+    pooled = b.global_average_pool(x)
+    features = x.shape[1]
+    flat = b.flatten(pooled)
+    column = b.reshape(b.reshape(flat, (1, features, 1, 1)), (1, 1, 1, features))
+    row = b.conv(column, 1, kernel=(1, 3), pads=(0, 1, 0, 1))
+    again = b.reshape(b.add(row, column), (1, features))
+    other = b.gemm(again, features)
+    total = b.add(b.requantize(again), other) if _number(b, 0, 1) else b.add(again, other)
+    return b.reshape(total, (1, features, 1, 1))
+
+
 LAYERS: Mapping[str, Layer] = {
     "add": _add,
+    "add_to_itself": _add_to_itself,
+    "aliases": _aliases,
     "average_pool": _average_pool,
     "concat": _concat,
+    "concat_with_itself": _concat_with_itself,
     "conv": _conv,
+    "conv_beyond_the_map": _conv_beyond_the_map,
     "conv_clip": _conv_clip,
     "conv_depthwise": _conv_depthwise,
     "conv_dilated": _conv_dilated,
@@ -158,20 +234,36 @@ LAYERS: Mapping[str, Layer] = {
     "flatten_gemm": _flatten_gemm,
     "global_average_pool": _global_average_pool,
     "max_pool": _max_pool,
+    "movers_in_a_row": _movers_in_a_row,
+    "multi_consumer_skips": _multi_consumer_skips,
     "pad_constant": _pad_constant,
     "pad_reflect": _pad_reflect,
     "pixel_unshuffle": _pixel_unshuffle,
+    "pool_with_gaps": _pool_with_gaps,
     "relu": _relu,
     "requantize": _requantize,
+    "residual_over_movers": _residual_over_movers,
     "resize": _resize,
     "space_to_depth": _space_to_depth,
+    "transpose_after_movers": _transpose_after_movers,
 }
 """Every layer a random network may hold: name to function (map in, map out)."""
 
-ENDINGS = ("flatten_gemm", "global_average_pool")
+ENDINGS = ("aliases", "flatten_gemm", "global_average_pool")
 """Layers that shrink the map to almost nothing and so come last."""
 
-GROWING = ("resize", "conv_transpose", "depth_to_space", "pad_constant", "pad_reflect", "concat")
+GROWING = (
+    "concat",
+    "concat_with_itself",
+    "conv_beyond_the_map",
+    "conv_transpose",
+    "depth_to_space",
+    "movers_in_a_row",
+    "pad_constant",
+    "pad_reflect",
+    "resize",
+    "transpose_after_movers",
+)
 
 
 def _start(seed: int, unsigned: bool) -> tuple[QdqBuilder, Activation]:

@@ -47,6 +47,10 @@ class SimulatedDevice(Transport):
         self._library.simulation_boot()
         self._buffer = ctypes.create_string_buffer(1 << 16)
 
+    def take(self) -> bytes:
+        """What the device has sent, without a step in between."""
+        return self._buffer.raw[: self._library.simulation_take(self._buffer, len(self._buffer))]
+
     def read(self, timeout_s: float) -> bytes:
         count = self._library.simulation_take(self._buffer, len(self._buffer))
         if not count:

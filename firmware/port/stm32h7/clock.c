@@ -45,6 +45,7 @@ static bool supply_scale1(void) {
         return false;
     }
     PWR_D3CR = (PWR_D3CR & ~PWR_D3CR_VOS_MASK) | PWR_D3CR_VOS_SCALE1;
+    (void)PWR_D3CR; /* VOSRDY still tells of the old scale while the write is on its way. */
     return stm32h7_wait(&PWR_D3CR, PWR_D3CR_VOSRDY, PWR_D3CR_VOSRDY);
 }
 
@@ -53,6 +54,7 @@ static bool supply_boost(void) {
     RCC_APB4ENR |= RCC_APB4ENR_SYSCFGEN;
     (void)RCC_APB4ENR; /* The clock runs two cycles after the write: 8.5.9. */
     SYSCFG_PWRCR |= SYSCFG_PWRCR_ODEN;
+    (void)SYSCFG_PWRCR; /* On another bus than VOSRDY: the write has arrived before that is looked at. */
     if (stm32h7_wait(&PWR_D3CR, PWR_D3CR_VOSRDY, PWR_D3CR_VOSRDY)) {
         return true;
     }

@@ -5,10 +5,13 @@
 /* MPU_RASR fields: DDI 0403E B3.5.9. */
 #define RASR_ENABLE 1u
 #define RASR_SIZE(log2_bytes) (((log2_bytes)-1u) << 1)
+#define RASR_SUBREGIONS_OFF(mask) ((uint32_t)(mask) << 8) /* One bit per eighth of the region. */
+#define RASR_AP_NO_ACCESS (0u << 24)
 #define RASR_AP_READ_WRITE (3u << 24)
 #define RASR_AP_READ_ONLY (6u << 24)
 #define RASR_NO_EXECUTE (1u << 28)
-/* Normal memory, not shared; TEX:C:B of table B3-14. */
+/* TEX:C:B of table B3-14; all but the first are normal memory, not shared. */
+#define RASR_STRONGLY_ORDERED 0u
 #define RASR_WRITE_BACK_ALLOCATE ((1u << 19) | (1u << 17) | (1u << 16))
 #define RASR_WRITE_THROUGH (1u << 17)
 
@@ -17,9 +20,14 @@ typedef struct {
     uint32_t attributes;
 } mpu_region;
 
-/* Everything else keeps the default map (PRIVDEFENA). A stack overflow needs no guard region: the stack lies
- * at the start of DTCM, and nothing answers below it. */
+/* Of overlapping regions the last one counts; what none covers keeps the default map (PRIVDEFENA). A stack
+ * overflow needs no guard region: the stack lies at the start of DTCM, and nothing answers below it. */
 static const mpu_region regions[] = {
+    /* 0x60000000 to 0xDFFFFFFF, eighths 3 to 6 of the address space: external memories that no board here has.
+     * The default map calls them normal memory, which the core may read speculatively: a bus without a memory
+     * behind it can then hang (AN4838, "Cortex-M7 constraint speculative prefetch"). */
+    {0x00000000u, RASR_SIZE(32u) | RASR_SUBREGIONS_OFF(0x87u) | RASR_AP_NO_ACCESS | RASR_NO_EXECUTE |
+                      RASR_STRONGLY_ORDERED | RASR_ENABLE},
     /* ITCM is written by start-up only: from here on a write through a null pointer faults. */
     {0x00000000u, RASR_SIZE(16u) | RASR_AP_READ_ONLY | RASR_WRITE_THROUGH | RASR_ENABLE},
     /* Flash. */

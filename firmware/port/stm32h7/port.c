@@ -6,9 +6,9 @@
 #include "stack.h"
 #include "stm32h7.h"
 
-/* 32 kHz / 256 = 125 Hz. */
+/* 32 kHz / 256 = 125 Hz. The oscillator may be 7 % slow (DS12110 6.3.9). */
 #define WATCHDOG_TICKS_PER_SECOND 125u
-#define WATCHDOG_SECONDS 8u
+#define WATCHDOG_MAX_TICKS 0xFFFu /* 45.4.3: the reload value has 12 bits. */
 
 static uint32_t clock_hz;
 static uint32_t cycles_per_ms;
@@ -22,13 +22,22 @@ static void start_cycle_counter(void) {
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
 }
 
+/* As long as it can be: a step takes half a second at 480 MHz, but many seconds where the core had to stay on
+ * the 64 MHz oscillator. The limit is the cycle counter, which must not wrap within that time even where the
+ * watchdog is slow, hence the tenth: 8 s at 480 MHz, 9 s at 400 MHz, the longest there is (32 s) at 64 MHz. */
+static uint32_t watchdog_ticks(void) {
+    const uint32_t ticks = UINT32_MAX / (clock_hz + clock_hz / 10u) * WATCHDOG_TICKS_PER_SECOND;
+    return ticks < WATCHDOG_MAX_TICKS ? ticks : WATCHDOG_MAX_TICKS;
+}
+
 /* RM0433 45.3.1: start, unlock, prescaler, reload value, wait until both are taken over, reload. Starting it
- * first switches the LSI on. */
+ * first switches the LSI on. Where that takes longer than the wait the first period is another one; the next
+ * feed reloads the right value. */
 static void start_watchdog(void) {
     IWDG1_KR = IWDG_KR_START;
     IWDG1_KR = IWDG_KR_UNLOCK;
     IWDG1_PR = IWDG_PR_DIV256;
-    IWDG1_RLR = WATCHDOG_SECONDS * WATCHDOG_TICKS_PER_SECOND;
+    IWDG1_RLR = watchdog_ticks();
     (void)stm32h7_wait(&IWDG1_SR, 0x3u, 0);
     ta_port_watchdog_feed();
 }
@@ -50,7 +59,7 @@ uint32_t ta_port_cycles(void) {
 }
 
 /* Accumulates the cycle counter, which wraps after 8.9 s at 480 MHz: the watchdog restarts the chip where
- * nobody asks (ta_port_watchdog_feed does) within that time. */
+ * nobody asks (ta_port_watchdog_feed does) in that time. */
 uint32_t ta_port_millis(void) {
     const uint32_t passed = (DWT_CYCCNT - last_cycles) / cycles_per_ms;
     last_cycles += passed * cycles_per_ms;

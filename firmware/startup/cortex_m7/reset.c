@@ -36,6 +36,9 @@ __attribute__((noreturn)) void Reset_Handler(void) {
     ta_barrier_data();
     ta_barrier_instruction();
     SCB_VTOR = (uint32_t)(uintptr_t)__vectors;
+    /* Off after a reset, but not where a debugger only sets the PC: the copies below may be forbidden by it. */
+    MPU_CTRL = 0;
+    ta_barrier_data();
 
     /* Up to the frames of this function and of the callee. */
     uint32_t *stack_pointer;

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tinyanime.boards.schema import Board
-from tinyanime.codegen.errors import UserError
 from tinyanime.host.emulate.block_counter import BlockCounter
 from tinyanime.host.emulate.endpoint import Endpoint
+from tinyanime.host.emulate.machine import SettingError
 from tinyanime.host.emulate.stm32h7.bus import Bus
 from tinyanime.host.emulate.stm32h7.clock import CoreClock
 from tinyanime.host.emulate.stm32h7.core import Dwt, SystemControl
@@ -38,7 +38,7 @@ class ChipSettings:
 
 
 def parse_settings(settings: tuple[tuple[str, str], ...]) -> ChipSettings:
-    """From `revision=V|Y`, `hse=on|off` and `pll=on|off`; UserError for anything else."""
+    """From `revision=V|Y`, `hse=on|off` and `pll=on|off`; SettingError for anything else."""
     chosen = ChipSettings()
     for name, value in settings:
         if name == "revision" and value.upper() in Revision.__members__:
@@ -48,7 +48,7 @@ def parse_settings(settings: tuple[tuple[str, str], ...]) -> ChipSettings:
         elif name == "pll" and value in ("on", "off"):
             chosen = replace(chosen, pll_locks=value == "on")
         else:
-            raise UserError(
+            raise SettingError(
                 f"The virtual stm32h743 has no setting {name}={value}.",
                 hint="It takes revision=V|Y, hse=on|off and pll=on|off.",
             )
@@ -94,6 +94,7 @@ class Stm32h743:
         self.usart = Usart3(wiring.endpoint, wiring.board.uart.baud, self.rcc, pins, self.clock)
         self.core = SystemControl(self.clock, wiring.reset)
         self.axi = AxiInterconnect()
+        self.watchdog = Watchdog(self.clock)
         always_on = (
             self.axi,
             self.rcc,
@@ -101,7 +102,7 @@ class Stm32h743:
             flash,
             Dbgmcu(settings.revision),
             UniqueId(),
-            Watchdog(self.clock),
+            self.watchdog,
             self.core,
             Dwt(self.clock, lambda: self.core.trace_enabled),
         )

@@ -95,6 +95,8 @@ class SystemControl(Peripheral):
         super().__init__()
         self._clock = clock
         self._request_reset = request_reset
+        self.mpu_regions: dict[int, tuple[int, int]] = {}
+        """What was written last, by region: RBAR, RASR. They are kept, not enforced."""
 
     @property
     def trace_enabled(self) -> bool:
@@ -126,6 +128,7 @@ class SystemControl(Peripheral):
                 f"set MPU region {self.values['MPU_RNR']} to 2^{log2_bytes} bytes at "
                 f"0x{self.values['MPU_RBAR']:08x}, which is not aligned to its size"
             )
+        self.mpu_regions[self.values["MPU_RNR"]] = (self.values["MPU_RBAR"], value)
 
     def write_mpu_rnr(self, value: int) -> None:
         if value >= self.values["MPU_TYPE"] >> 8:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from tests.models.builders import save
+from tests.models.builders import Activation, QdqBuilder, save
 from tests.models.random_networks import random_network
 from tests.models.students import student_32_64_128
 from tests.support.generated_network import available_compilers, build_network, run_network
@@ -47,7 +49,7 @@ POLICIES = (
 
 
 @pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
-@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize("seed", range(15))
 def test_a_random_network_equals_the_reference_in_every_step(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,6 +60,56 @@ def test_a_random_network_equals_the_reference_in_every_step(
     bundle = compile_model(model, load_board("posix"), tmp_path / "project")
     compiler = COMPILERS[seed % len(COMPILERS)]
     assert_equals_reference(bundle, graph, build_network(bundle, compiler), seed)
+
+
+UGLY_NAMES = ("a*/b", "x\n#error y", 'q"uo\\te\\', "\u65e5\u672c\u8a9e", "what??/", "/*open", "long" * 400, "\u202e")
+
+
+@pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
+def test_names_of_nodes_tensors_and_network_cannot_break_the_c(tmp_path: Path) -> None:
+    network = random_network(7, depth=8)
+    for i, node in enumerate(network.graph.node):
+        node.name = UGLY_NAMES[i % len(UGLY_NAMES)]
+    renamed = {
+        name: f"{UGLY_NAMES[i % len(UGLY_NAMES)]}{i}"
+        for i, name in enumerate(name for node in network.graph.node for name in node.output)
+        if name != network.graph.output[0].name
+    }
+    for node in network.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    onnx.helper.set_model_props(network, {"name": 'evil */ "n\\ame" ??/ \n#error'})
+    model = save(network, tmp_path / "model.onnx")
+    bundle = compile_model(model, load_board("posix"), tmp_path / "project")
+    assert_equals_reference(bundle, load_and_prepare(model), build_network(bundle, COMPILERS[0]), seed=7)
+
+
+def max_pool_only(builder: QdqBuilder) -> Activation:
+    """The one call into CMSIS-NN that has no working memory."""
+    return builder.pool(builder.input((1, 2, 6, 6)), "MaxPool")
+
+
+def reshape_only(builder: QdqBuilder) -> Activation:
+    return builder.reshape(builder.flatten(builder.input((1, 1, 4, 6))), (1, 1, 6, 4))
+
+
+def vector_to_vector(builder: QdqBuilder) -> Activation:
+    return builder.gemm(builder.input((1, 7)), 5)
+
+
+def one_pixel(builder: QdqBuilder) -> Activation:
+    return builder.conv(builder.add(x := builder.input((1, 3, 1, 1)), x), 4)
+
+
+@pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
+@pytest.mark.parametrize("network", [max_pool_only, reshape_only, vector_to_vector, one_pixel])
+def test_a_network_at_the_edge_equals_the_reference(
+    tmp_path: Path, network: Callable[[QdqBuilder], Activation]
+) -> None:
+    builder = QdqBuilder(3)
+    model = save(builder.finish(network(builder)), tmp_path / "model.onnx")
+    bundle = compile_model(model, load_board("posix"), tmp_path / "project")
+    assert_equals_reference(bundle, load_and_prepare(model), build_network(bundle, COMPILERS[-1]), seed=1)
 
 
 @pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyanime.codegen.emit.render import c_array, c_bytes, c_float, c_string
+from tinyanime.codegen.emit.render import c_array, c_bytes, c_comment, c_float, c_string
 
 
 def test_strings_are_escaped_for_c() -> None:
@@ -31,3 +31,27 @@ def test_the_smallest_int32_is_written_without_overflow() -> None:
 
 def test_bytes_are_hexadecimal() -> None:
     assert c_bytes(b"\x00\xff") == "0x00, 0xff"
+
+
+@given(st.text())
+def test_no_text_leaves_the_comment_it_stands_in(text: str) -> None:
+    comment = c_comment(text)
+    assert len(comment) < 120
+    assert comment.isascii()
+    assert comment.isprintable()
+    assert not any(mark in comment for mark in ("*/", "/*", "??", "\\"))
+
+
+@pytest.mark.parametrize(
+    ("text", "comment"),
+    [
+        ("/encoder/conv.1/Conv", "/encoder/conv.1/Conv"),
+        ("a*/b/*c*/*", "a* /b/ *c* / *"),
+        ("two\nlines", "two lines"),
+        ("what??/", "what? ?/"),
+        ("caf\u00e9\\", "caf__"),
+        ("x" * 400, "x" * 108 + " ..."),
+    ],
+)
+def test_foreign_text_in_comments_stays_readable(text: str, comment: str) -> None:
+    assert c_comment(text) == comment

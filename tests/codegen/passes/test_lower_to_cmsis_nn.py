@@ -24,7 +24,10 @@ def filter_of(shape: tuple[int, ...], scales: list[float] | None = None) -> Filt
     return Filter(values, np.array(scales or [0.1] * shape[0]), np.zeros(shape[0], dtype=np.int32))
 
 
-def conv(shape: tuple[int, ...], padding: Padding = Padding(), groups: int = 1) -> Conv2D:
+NO_PADDING = Padding()
+
+
+def conv(shape: tuple[int, ...], padding: Padding = NO_PADDING, groups: int = 1) -> Conv2D:
     return Conv2D(name="c", inputs=("x",), output="y", filter=filter_of(shape), padding=padding, groups=groups)
 
 
@@ -57,5 +60,5 @@ def test_a_pool_window_in_the_padding_is_refused_by_name() -> None:
     op = MaxPool(
         name="pool7", inputs=("x",), output="y", kernel=Size2D(2, 2), stride=Size2D(2, 2), padding=Padding(2, 0, 0, 0)
     )
-    with pytest.raises(ModelError, match="'pool7' .* lies wholly in the padding"):
+    with pytest.raises(ModelError, match=r"'pool7' .* lies wholly in the padding"):
         kernel_of(op, (1, 6, 6, 1), (1, 4, 3, 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,8 +16,11 @@ from tinyanime.codegen.ir.ops import (
     DepthToSpace,
     Filter,
     Op,
+    Pad,
     Padding,
+    PadMode,
     Requantize,
+    Reshape,
     ResizeNearest,
     Size2D,
 )
@@ -151,3 +156,75 @@ def test_the_network_input_survives_where_it_is_also_an_output() -> None:
     graph = Graph("g", ("x",), ("y", "x"), tensors, (Requantize(name="r", inputs=("x",), output="y"),))
     homes = dict(build_schedule(graph, FusionPolicy(True, 64), no_scratch).tensor_buffers)
     assert homes["x"] != homes["y"]
+
+
+@pytest.mark.parametrize("above", [0, 9])
+def test_a_band_whose_windows_lie_in_the_padding_still_computes_a_row(above: int) -> None:
+    """One side of nine zero rows, stride one, one row per band: no row of the padded map is read there."""
+    tensors = {t.name: t for t in (tensor("x", 4, 2), tensor("wide", 6, 2))}
+    tensors["y"] = Tensor("y", (1, 13, 6, 3), Q)
+    pad = Pad(name="p", inputs=("x",), output="wide", padding=Padding(1, 1, 1, 1), mode=PadMode.REFLECT)
+    window = replace(conv("c", "wide", "y", 2, 3), padding=Padding(above, 1, 9 - above, 1))
+    graph = Graph("g", ("x",), ("y",), tensors, (pad, window))
+    schedule = build_schedule(graph, FusionPolicy(False, 1), no_scratch)
+    assert schedule.stages[0].bands == 13
+    assert any(step.inputs[0].rows.count == 0 for step in schedule.steps if step.op == 1)
+    assert all(step.output.rows.count > 0 for step in schedule.steps)
+    check(schedule)
+
+
+def flat(name: str, *shape: int) -> Tensor:
+    return Tensor(name, (1, *shape), Q)
+
+
+def test_a_network_that_only_reshapes_its_input_copies_it_in_one_step() -> None:
+    tensors = {t.name: t for t in (flat("x", 4, 4, 1), flat("a", 16), flat("y", 2, 8, 1))}
+    ops: tuple[Op, ...] = (
+        Reshape(name="a", inputs=("x",), output="a"),
+        Reshape(name="y", inputs=("a",), output="y"),
+    )
+    schedule = build_schedule(Graph("g", ("x",), ("y",), tensors, ops), FusionPolicy(True, 64), no_scratch)
+    homes = dict(schedule.tensor_buffers)
+    assert homes == {"x": "x", "a": "x", "y": "y"}
+    assert len(schedule.steps) == 1
+
+
+def test_an_addition_never_overwrites_bytes_that_an_alias_still_needs() -> None:
+    tensors = {t.name: t for t in (flat("x", 1, 1, 8), *(flat(name, 8) for name in ("a", "b", "c", "y")))}
+    ops: tuple[Op, ...] = (
+        Reshape(name="a", inputs=("x",), output="a"),
+        Reshape(name="b", inputs=("a",), output="b"),
+        Requantize(name="c", inputs=("a",), output="c"),
+        Add(name="y", inputs=("c", "b"), output="y"),
+    )
+    homes = dict(
+        build_schedule(Graph("g", ("x",), ("y",), tensors, ops), FusionPolicy(True, 64), no_scratch).tensor_buffers
+    )
+    assert homes["a"] == homes["b"] == "x"
+    assert homes["c"] == "c"
+    assert homes["y"] in ("c", "x")
+
+
+def test_an_addition_of_a_tensor_to_its_own_alias_is_not_done_in_place() -> None:
+    tensors = {t.name: t for t in (flat("x", 1, 1, 8), flat("r", 1, 1, 8), flat("a", 1, 1, 8), flat("y", 1, 1, 8))}
+    ops: tuple[Op, ...] = (
+        Requantize(name="r", inputs=("x",), output="r"),
+        Reshape(name="a", inputs=("r",), output="a"),
+        Add(name="y", inputs=("a", "r"), output="y"),
+    )
+    schedule = build_schedule(Graph("g", ("x",), ("y",), tensors, ops), FusionPolicy(True, 64), no_scratch)
+    assert dict(schedule.tensor_buffers)["y"] == "y"
+
+
+def test_a_tensor_called_like_a_band_of_another_one_keeps_its_own_bytes() -> None:
+    graph = generator(16)
+    renamed = {"skip": "up.rows", "wide": "up.rows_"}
+    tensors = {renamed.get(n, n): replace(t, name=renamed.get(n, n)) for n, t in graph.tensors.items()}
+    ops = tuple(
+        replace(op, inputs=tuple(renamed.get(n, n) for n in op.inputs), output=renamed.get(op.output, op.output))
+        for op in graph.ops
+    )
+    schedule = build_schedule(replace(graph, tensors=tensors, ops=ops), FusionPolicy(False, 1), no_scratch)
+    names = [buffer.name for buffer in schedule.buffers]
+    assert len(set(names)) == len(names)
+    check(schedule)

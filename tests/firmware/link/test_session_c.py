@@ -186,13 +186,16 @@ def test_a_failing_kernel_ends_the_run_and_leaves_no_result(step: int) -> None:
     host.upload()
     host.device.fail_step(step)
     done = m.DoneEvent.unpack(host.send(m.Run(1))[-1].payload)
-    assert (done.status, done.steps_done, done.output_crc) == (3, step, 0)
+    layer = ("flip", "flip", "reverse")[step]
+    assert (done.status, done.steps_done, done.output_crc, done.failed_layer) == (3, step, 0, layer)
+    status = m.StatusReply.unpack(host.ask(m.Status(1)))
+    assert (status.state, status.status, status.failed_layer) == (m.State.FAILED, 3, layer)
     assert host.error(m.ReadOutput(1, 0, 1)) == m.Error(m.ErrorCode.NO_RESULT, m.State.FAILED)
     host.upload(transfer=2)
     for index in range(step):
         host.ask(m.Step(2, index))
     for _ in range(2):
-        assert host.error(m.Step(2, step)) == m.Error(m.ErrorCode.KERNEL_FAILED, step << 16 | 3)
+        assert host.error(m.Step(2, step)) == m.Error(m.ErrorCode.KERNEL_FAILED, step << 16 | 3, layer)
 
 
 def test_a_failed_self_check_refuses_every_run_and_shows_in_hello() -> None:

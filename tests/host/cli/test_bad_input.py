@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import resource
@@ -157,7 +158,7 @@ def test_an_output_that_is_no_picture_format_is_refused(tmp_path: Path, photo: P
 def test_several_photos_into_a_file_are_refused(tmp_path: Path, photo: Path) -> None:
     (tmp_path / "out.png").write_bytes(b"mine")
     done = tinyanime("send", photo, tmp_path, "-o", "out.png", cwd=tmp_path)
-    assert_one_clear_error(done, 9, "out.png is a file")
+    assert_one_clear_error(done, 9, "out.png is one file")
     assert (tmp_path / "out.png").read_bytes() == b"mine"
 
 
@@ -173,6 +174,22 @@ def test_a_full_disk_leaves_no_partial_picture(tmp_path: Path, photo: Path, boar
     )
     assert_one_clear_error(done, 9, "anime.png cannot be written")
     assert outputs(tmp_path) == {"photo.png"}
+
+
+def test_a_photo_that_is_no_picture_is_skipped_among_others(tmp_path: Path, photo: Path, board: RunningBoard) -> None:
+    (tmp_path / "notes.txt").write_text("Dear diary")
+    done = tinyanime("send", "notes.txt", photo, "--port", board.port, "-o", "anime", "--json", cwd=tmp_path)
+    assert_one_clear_error(done, 3, "1 of 2 photos", "notes.txt is not a picture")
+    assert "notes.txt is not a picture. Skipped." in done.stderr
+    assert [Path(item["output"]).name for item in json.loads(done.stdout)] == ["photo_anime.png"]
+    assert outputs(tmp_path) == {"notes.txt", "photo.png", "photo_anime.png"}
+
+
+@pytest.mark.parametrize("options", [["--scale", "2"], ["--project", "p"]])
+def test_an_option_that_would_do_nothing_is_a_usage_error(tmp_path: Path, photo: Path, options: list[str]) -> None:
+    done = tinyanime("send", photo, *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{options[0]} belongs to" in done.stderr
 
 
 def test_an_output_folder_that_is_not_writable_is_named(tmp_path: Path, photo: Path, board: RunningBoard) -> None:

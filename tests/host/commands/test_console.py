@@ -49,6 +49,7 @@ def test_quiet_says_nothing_on_stderr(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_progress_on_a_terminal_draws_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with Console().progress() as report:
         report("uploading", 1, 2)

@@ -6,6 +6,7 @@ import os
 import pty
 import tty
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -66,11 +67,36 @@ def test_ports_that_are_no_usb_ports_are_not_touched(monkeypatch: pytest.MonkeyP
         pass
 
 
-def test_ports_that_do_not_answer_are_named(monkeypatch: pytest.MonkeyPatch, silent: str) -> None:
+def test_the_only_port_tells_itself_why_it_does_not_answer(monkeypatch: pytest.MonkeyPatch, silent: str) -> None:
     pretend(monkeypatch, [usb(silent, 0x0483, 0x374E)])
-    with pytest.raises(LinkError, match=f"No board answered on {silent}") as caught, discovery.connect(None):
+    with pytest.raises(LinkError, match=f"^No answer from {silent}"), discovery.connect(None):
         pass
+
+
+def test_ports_that_do_not_answer_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, [usb("/dev/gone1", 0x0483, 0x374E), usb("/dev/gone2", 0x0483, 0x374E)])
+    with pytest.raises(LinkError, match="No board answered on /dev/gone1, /dev/gone2: ") as caught:
+        discovery.connect(None).__enter__()
     assert "--port" in caught.value.hint
+
+
+def test_another_name_of_a_virtual_boards_port_is_still_a_virtual_board(
+    monkeypatch: pytest.MonkeyPatch, board: RunningBoard, tmp_path: Path
+) -> None:
+    pretend(monkeypatch, [], (RegisteredBoard("posix", board.port, 1),))
+    link = tmp_path / "board"
+    link.symlink_to(board.port)
+    with discovery.connect(str(link)) as connection:
+        assert (connection.port, connection.virtual) == (str(link), True)
+
+
+def test_a_socket_of_a_virtual_board_is_recognised_by_every_name_of_this_computer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with launch(load_board("posix"), picture_project() / "build" / "firmware.elf", tcp_port=0) as running:
+        pretend(monkeypatch, [], (RegisteredBoard("posix", running.port, 1),))
+        with discovery.connect(running.port.replace("127.0.0.1", "localhost")) as connection:
+            assert connection.virtual
 
 
 def test_the_device_is_closed_at_the_end(monkeypatch: pytest.MonkeyPatch, board: RunningBoard) -> None:

@@ -43,6 +43,15 @@ def test_several_photos_go_into_a_folder_that_need_not_exist() -> None:
     )
 
 
+def test_one_photo_goes_into_a_folder_that_does_not_exist_yet() -> None:
+    assert output_names([Path("holiday/a.jpg")], Path("anime")) == (Path("anime/a_anime.png"),)
+
+
+def test_several_photos_do_not_go_into_a_folder_named_like_a_picture() -> None:
+    with pytest.raises(OutputError, match=r"out\.png is one file, but 2 pictures"):
+        output_names([Path("a.jpg"), Path("b.jpg")], Path("out.png"))
+
+
 def test_an_input_is_protected_even_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")

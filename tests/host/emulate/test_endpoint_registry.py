@@ -27,6 +27,13 @@ def test_a_board_is_listed_while_its_context_lasts() -> None:
     assert running_boards() == ()
 
 
+def test_a_cache_folder_that_cannot_be_written_does_not_stop_the_board(directory: Path) -> None:
+    directory.write_text("a file where the folder should be")
+    with registered("stm32h743") as register:
+        register("/dev/pts/9")
+        assert running_boards() == ()
+
+
 def test_entries_of_dead_processes_and_damaged_ones_are_removed(directory: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()

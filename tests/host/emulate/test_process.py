@@ -67,6 +67,19 @@ def test_switching_off_ends_serve_within_a_second_and_leaves_no_process(program:
     assert not _processes_of(program)
 
 
+def test_ctrl_c_in_the_terminal_switches_the_board_off_without_an_error(program: Path) -> None:
+    """Ctrl-C signals the whole foreground process group: the board's own process must not hear it."""
+    command = [sys.executable, "-m", "tinyanime.host.cli", "emulate", "--board", "posix", "--image", str(program)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+    assert running.stdout is not None
+    assert "is running at" in running.stdout.readline()
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=10)
+    assert running.returncode == 0
+    assert said == "Press Ctrl-C to switch it off.\n"
+    assert not _processes_of(program)
+
+
 def test_a_program_that_crashes_is_reported_with_its_signal(program: Path) -> None:
     with served(process.serve, POSIX, program) as board, probe_on(board.port()) as probe:
         probe.synchronize()

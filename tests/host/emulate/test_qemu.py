@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tests.support.port_probe import build_arm_probe, inverted
 from tests.support.served_board import ServedBoard, probe_on, served
@@ -78,13 +79,34 @@ def test_switching_off_ends_serve_within_a_second(image: Path) -> None:
     assert board.error is None
 
 
-def test_an_emulator_that_ends_by_itself_is_reported_with_its_last_words(tmp_path: Path) -> None:
-    image = tmp_path / "firmware.elf"
-    image.write_text("this is not a firmware image")
-    with served(qemu.serve, MPS2, image) as board:
+def test_an_emulator_that_ends_by_itself_is_reported_with_its_reason(tmp_path: Path, image: Path) -> None:
+    content = bytearray(image.read_bytes())
+    with image.open("rb") as file:
+        vectors = next(s["p_offset"] for s in ELFFile(file).iter_segments() if s["p_type"] == "PT_LOAD")
+    content[vectors : vectors + 64] = bytes(64)
+    broken = tmp_path / "firmware.elf"
+    broken.write_bytes(content)
+    with served(qemu.serve, MPS2, broken) as board:
         board.thread.join(10)
     assert isinstance(board.error, EmulationError)
-    assert board.error.message.startswith("qemu-system-arm ")
+    assert "qemu: fatal: Lockup" in board.error.message
+
+
+def test_an_image_of_another_board_is_refused_before_qemu_starts(image: Path) -> None:
+    elsewhere = tuple(region for region in MPS2.memory if region.base >= 0x2000_0000)
+    with served(qemu.serve, dataclasses.replace(MPS2, memory=elsewhere), image) as board:
+        board.thread.join(10)
+    assert isinstance(board.error, InputError)
+    assert "where mps2-an500 has no memory" in board.error.message
+
+
+@pytest.mark.parametrize("content", [b"", b"this is not a firmware image"])
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "firmware.elf").write_bytes(content)
+    with served(qemu.serve, MPS2, tmp_path / "firmware.elf") as board:
+        board.thread.join(10)
+    assert isinstance(board.error, InputError)
+    assert "is not a firmware image" in board.error.message
 
 
 def test_a_machine_that_qemu_does_not_know_is_reported(image: Path) -> None:
@@ -92,7 +114,7 @@ def test_a_machine_that_qemu_does_not_know_is_reported(image: Path) -> None:
     with served(qemu.serve, strange, image) as board:
         board.thread.join(10)
     assert isinstance(board.error, EmulationError)
-    assert "no-such-machine" in board.error.message or "machine" in board.error.message
+    assert "unsupported machine type" in board.error.message
 
 
 def test_a_missing_qemu_is_one_sentence_with_the_next_step(

@@ -194,7 +194,7 @@ def test_a_fault_is_recorded_over_the_reset_that_follows(image: Path) -> None:
 
 
 def test_the_watchdog_restarts_firmware_that_hangs(image: Path) -> None:
-    # At 64 MHz the eight seconds are half a billion instructions.
+    # At 64 MHz the 32 seconds are two billion instructions.
     with console(image, ("pll", "off")) as board:
         board.command("w")
         board.expect_boot()

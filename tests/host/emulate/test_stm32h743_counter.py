@@ -78,3 +78,10 @@ def test_without_a_c_compiler_the_error_says_what_to_install(tmp_path: Path, mon
     with pytest.raises(ToolError, match="needs a C compiler") as caught:
         build_library()
     assert "gcc" in caught.value.hint
+
+
+def test_a_cache_folder_that_cannot_be_written_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ToolError, match=r"cannot be stored in .*Not a directory"):
+        build_library()

@@ -179,17 +179,54 @@ def test_settings_are_read_and_unknown_ones_refused() -> None:
 def test_the_port_applies_the_axi_sram_erratum_to_revision_y_only(
     tmp_path: Path, revision: Revision, override: int
 ) -> None:
-    endpoint = open_endpoint()
-    board = VirtualBoard(load_board("stm32h743"), load_image(build_hello(tmp_path)), endpoint, ChipSettings(revision))
-    runner = threading.Thread(target=board.run)
-    runner.start()
-    time.sleep(0.3)
-    while runner.is_alive():
-        board.stop()
-        runner.join(0.05)
-    endpoint.close()
+    board = booted(tmp_path, ChipSettings(revision))
     assert board.chip.axi.values["TARG7_FN_MOD"] == override
     assert board.chip.rcc.core_hz == revision.max_core_hz
     # Data cache, instruction cache and MPU are on.
     assert board.chip.core.values["CCR"] & 0x3_0000 == 0x3_0000
     assert board.chip.core.values["MPU_CTRL"] == 5
+
+
+@pytest.mark.parametrize(
+    "settings", [ChipSettings(), ChipSettings(Revision.Y), ChipSettings(pll_locks=False)], ids=["480", "400", "64"]
+)
+def test_the_watchdog_is_as_slow_as_it_can_be_before_the_cycle_counter_wraps(
+    tmp_path: Path, settings: ChipSettings
+) -> None:
+    chip = booted(tmp_path, settings).chip
+    wraps_after_s = 2**32 / chip.rcc.core_hz
+    slowest_s = chip.watchdog.timeout_s * 1.075  # DS12110 6.3.9: the LSI may have 29.76 kHz.
+    assert slowest_s < wraps_after_s
+    assert chip.watchdog.timeout_s >= min(0.8 * wraps_after_s, 32.0)
+
+
+def test_no_load_can_wander_into_external_memory_that_the_board_lacks(tmp_path: Path) -> None:
+    regions = booted(tmp_path, ChipSettings()).chip.core.mpu_regions
+    for address in range(0x0000_0000, 0x1_0000_0000, 0x0100_0000):
+        attributes = [rasr for base, rasr in regions.values() if covers(base, rasr, address)]
+        forbidden = bool(attributes) and attributes[-1] >> 24 & 7 == 0
+        assert forbidden == (0x6000_0000 <= address < 0xE000_0000), hex(address)
+
+
+def covers(base: int, rasr: int, address: int) -> bool:
+    """Whether an MPU region (DDI 0403E B3.5.9) holds `address`."""
+    size = 1 << ((rasr >> 1 & 0x1F) + 1)
+    return base <= address < base + size and not rasr >> (8 + (address - base) * 8 // size) & 1
+
+
+def booted(tmp_path: Path, settings: ChipSettings) -> VirtualBoard:
+    """A board that was switched off once its firmware had started."""
+    endpoint = open_endpoint()
+    board = VirtualBoard(load_board("stm32h743"), load_image(build_hello(tmp_path)), endpoint, settings)
+    runner = threading.Thread(target=board.run)
+    runner.start()
+    give_up = time.monotonic() + 20
+    while not board.chip.watchdog.values["PR"]:
+        assert time.monotonic() < give_up, "the firmware did not get as far as its watchdog"
+        time.sleep(0.05)
+    time.sleep(0.1)
+    while runner.is_alive():
+        board.stop()
+        runner.join(0.05)
+    endpoint.close()
+    return board

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tinyanime.codegen.errors import OutputError
-from tinyanime.host.image.output import check_output_name, save_picture, side_by_side, write_whole
+from tinyanime.host.image.output import check_output, save_picture, side_by_side, write_whole
 
 
 def pixels(height: int = 5, width: int = 7) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -37,7 +37,24 @@ def test_a_grey_picture_is_written_as_grey(tmp_path: Path) -> None:
 
 def test_an_unknown_ending_is_refused() -> None:
     with pytest.raises(OutputError, match=r"out\.txt cannot be written"):
-        check_output_name(Path("out.txt"))
+        check_output(Path("out.txt"))
+
+
+def test_an_output_inside_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file is not a folder"):
+        check_output(tmp_path / "file" / "out.png")
+
+
+def test_a_folder_that_is_not_writable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(OutputError, match=f"the folder {tmp_path} is not writable"):
+        check_output(tmp_path / "new" / "out.png")
+
+
+def test_an_output_in_a_folder_that_does_not_exist_yet_is_accepted(tmp_path: Path) -> None:
+    check_output(tmp_path / "a" / "b" / "out.png")
+    check_output(Path("out.png"))
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -131,6 +132,18 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "zero.jpg").touch()
     with pytest.raises(InputError, match=r"zero\.jpg is empty"):
         check_picture(tmp_path / "zero.jpg")
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match=r"pipe\.png is not a file"):
+        load_picture(tmp_path / "pipe.png")
+
+
+def test_the_size_of_a_far_too_large_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "huge.png").write_bytes(png_of_size(20_000, 20_000))
+    with pytest.raises(InputError, match=r"too large: 400 megapixels, the limit is 100 megapixels\."):
+        load_picture(tmp_path / "huge.png")
 
 
 def test_a_folder_is_no_picture(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from tests.support.simulated_device import (
     expected_steps,
 )
 from tinyanime.codegen.errors import LinkError
+from tinyanime.host.link import messages as m
 from tinyanime.host.link.client import Device, Phase
+from tinyanime.host.link.codec import Frame, FrameReader, encode_frame
 from tinyanime.host.link.failures import DeviceRefusalError, DeviceResetError, KernelFailedError
 
 PICTURE = random.Random(1).randbytes(INPUT_BYTES)
@@ -138,18 +140,34 @@ def test_a_reset_on_request_gives_another_boot_id_and_happens_once() -> None:
 
 
 @pytest.mark.parametrize("step", range(STEP_COUNT))
-def test_a_failing_kernel_names_its_step(step: int) -> None:
+def test_a_failing_kernel_names_its_layer_and_step(step: int) -> None:
     transport = SimulatedDevice()
     transport.fail_step(step)
-    with pytest.raises(KernelFailedError, match=f"Step {step} .* status 3"):
+    layer = ("flip", "flip", "reverse")[step]
+    said = rf"Layer '{layer}' \(step {step}\) failed .*: the kernel library refused its arguments \(status 3\)"
+    with pytest.raises(KernelFailedError, match=said):
         Device(transport).infer(PICTURE)
     stepwise = Device(transport)
     stepwise.upload(PICTURE)
     stepwise.begin_steps()
     for _ in range(step):
         stepwise.step()
-    with pytest.raises(KernelFailedError, match=f"Step {step} .* status 3"):
+    with pytest.raises(KernelFailedError, match=said):
         stepwise.step()
+
+
+def test_a_failed_layer_is_named_also_where_done_was_lost() -> None:
+    class Deaf(SimulatedDevice):
+        """Loses every event."""
+
+        def read(self, timeout_s: float) -> bytes:
+            frames = FrameReader().feed(super().read(timeout_s))
+            return b"".join(encode_frame(frame) for frame in frames if not m.Kind.PROGRESS <= frame.type < m.Kind.ERROR)
+
+    transport = Deaf()
+    transport.fail_step(1)
+    with pytest.raises(KernelFailedError, match=r"Layer 'flip' \(step 1\)"):
+        Device(transport).infer(PICTURE)
 
 
 def test_a_failed_self_check_is_told() -> None:
@@ -157,6 +175,31 @@ def test_a_failed_self_check_is_told() -> None:
     transport.fail_scratch()
     with pytest.raises(DeviceRefusalError, match="self-check failed with status 2"):
         Device(transport).infer(PICTURE)
+
+
+def test_an_abandoned_run_on_a_board_whose_fifo_holds_16_bytes_is_waited_for() -> None:
+    class SmallFifo(SimulatedDevice):
+        """While a run goes on, what is longer than the FIFO loses its end; the run takes 400 polls."""
+
+        computing = 0
+
+        def write(self, data: bytes) -> None:
+            super().write(data[:16] if self.computing else data)
+
+        def read(self, timeout_s: float) -> bytes:
+            if self.computing:
+                self.computing -= 1
+                self.time += 0.05
+                return self.take()
+            return super().read(timeout_s)
+
+    transport = SmallFifo()
+    first = Device(transport)
+    first.upload(PICTURE)
+    transport.write(encode_frame(Frame(m.Kind.RUN, 1, m.Run(77).pack())))
+    transport.computing = 400
+    assert Device(transport).infer(OTHER).output == expected_output(OTHER)
+    assert transport.computing == 0
 
 
 def test_a_device_still_busy_with_an_abandoned_run_is_waited_for() -> None:

@@ -1,0 +1,38 @@
+"""Whether the firmware sources have what a board asks for."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from tinyanime.boards.schema import Board
+from tinyanime.codegen.errors import BoardError
+
+HOST_CORE = "host"
+"""The PC: it starts programs by itself."""
+
+
+def startup_folder(board: Board) -> str:
+    """Folder of the core's vectors and reset code, relative to the firmware; empty where the core needs none."""
+    return "" if board.core == HOST_CORE else f"startup/{board.core.replace('-', '_')}"
+
+
+def check_board_support(board: Board) -> None:
+    """Raises BoardError, naming file, key and what exists, where port or start-up code of the board is missing."""
+    root = files("tinyanime.firmware")
+    if not root.joinpath("port", board.family).is_dir():
+        raise BoardError(
+            f"{board.source}: there is no port for family '{board.family}'.",
+            hint=f"There are {_folders(root.joinpath('port'))}; or add firmware/port/{board.family} (CONTRIBUTING.md).",
+        )
+    startup = startup_folder(board)
+    if startup and not root.joinpath(*startup.split("/")).is_dir():
+        raise BoardError(
+            f"{board.source}: there is no start-up code for core '{board.core}'.",
+            hint=f"There is that of {_folders(root.joinpath('startup'))}; or add firmware/{startup} (CONTRIBUTING.md).",
+        )
+
+
+def _folders(parent: Traversable) -> str:
+    names = (entry.name for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
+    return ", ".join(sorted(name.replace("_", "-") for name in names))
