@@ -12,6 +12,9 @@ from tinyanime.host.discovery import Connection, connect
 from tinyanime.host.emulate.launch import RunningBoard, launch
 from tinyanime.host.project import Project, built_image, check_same_build
 
+_END_S = 1.0
+"""Time in which a virtual board that lost its port ends."""
+
 
 @contextmanager
 def project_device(project: Project, board: Board, port: str | None) -> Iterator[Connection]:
@@ -32,13 +35,16 @@ def project_device(project: Project, board: Board, port: str | None) -> Iterator
 
 def _virtual_failure(running: RunningBoard, board: Board) -> ToolError | None:
     """Why the virtual board ended, in its own words; None where it still runs: then the link is to blame."""
-    if running.exit_code is None:
+    if not running.ended(_END_S):
         return None
     said, _, hint = running.log.strip().removeprefix("Error: ").partition("\n")
     if said.startswith("Traceback"):
         last = hint.splitlines()[-1]
         return ToolError(f"The virtual {board.name} stopped through a defect ({last}).", hint="Report it; try again.")
-    return ToolError(f"The virtual {board.name} stopped: {said or 'it gave no reason'}", hint=hint)
+    return ToolError(
+        f"The virtual {board.name} stopped: {said or f'its process ended with status {running.exit_code}.'}",
+        hint=hint or f"Try again; to see more, start it by hand: tinyanime emulate --board {board.name}",
+    )
 
 
 def emulator_of(board: str) -> EmulatorKind | None:

@@ -41,6 +41,14 @@ class RunningBoard:
         """None while it runs."""
         return self._process.poll()
 
+    def ended(self, timeout_s: float) -> bool:
+        """Whether it has ended or does so within `timeout_s`: its port closes a little earlier."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def close(self) -> None:
         """Ends the child process, by force where it does not end by itself."""
         _end(self._process)

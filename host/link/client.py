@@ -358,7 +358,7 @@ class Device:
             except LinkError as error:
                 if self._transport.now() >= give_up:
                     raise PortLostError(
-                        f"The device at {self.port} went away in the middle and did not come back ({error.message})",
+                        f"The device at {self.port} went away in the middle and did not come back: {error.message}",
                         hint="Check cable and power; if it is a virtual board, start it again. Then try again.",
                     ) from error
                 self._transport.pause(_PAUSE_S)

@@ -172,7 +172,7 @@ class Exchange:
         if self.name.startswith("socket://"):
             return LinkError(
                 f"No answer from {self.name}: nothing was received.",
-                hint="Check that a board is at the other end and that no other program uses it: it serves one at a time.",
+                hint="Check that a board is at the other end; it serves one program at a time: close any other.",
             )
         return LinkError(
             f"No answer from {self.name}: nothing was received.",

@@ -145,6 +145,9 @@ _LOST_HINT = "Check cable and power; if it is a virtual board, start it again."
 def _lost(name: str, error: Exception) -> PortLostError:
     if isinstance(error, (serial.SerialTimeoutException, TimeoutError)):
         return PortLostError(f"{name} takes no more data.", hint=_LOST_HINT)
+    if "returned no data" in str(error):
+        # pyserial's guess at what an end of file on a serial port means.
+        return PortLostError(f"{name} went away: the device was disconnected.", hint=_LOST_HINT)
     return PortLostError(f"{name} went away: {error}.", hint=_LOST_HINT)
 
 

@@ -126,6 +126,7 @@ def test_firmware_of_another_build_is_refused(
 def test_verify_without_a_project_says_how_to_compile(tmp_path: Path, photo: Path, board: RunningBoard) -> None:
     done = tinyanime("send", photo, "--verify", "--port", board.port, cwd=tmp_path)
     assert_one_clear_error(done, 3, "build/posix is not a compiled project")
+    assert "make build BOARD=posix" in done.stderr
     assert outputs(tmp_path) == {"photo.png"}
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.picture_project import SIZE, picture_model, picture_project, tinyanime
+from tests.support.picture_project import SIZE, assert_one_clear_error, picture_model, picture_project, tinyanime
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.bundle import load_bundle
 from tinyanime.host.emulate.launch import RunningBoard, launch
@@ -130,6 +134,20 @@ def test_verify_compares_every_layer(tmp_path: Path, layers: str) -> None:
     inside = 0 if layers == "off" else sum(step.bytes for step in manifest.steps)
     assert answer["bit_exact"]
     assert answer["compared_bytes"] == 2 * (inside + manifest.output.size_bytes)
+
+
+def test_a_virtual_board_that_dies_while_it_is_verified_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tinyanime.host.cli", "verify", "--board", "posix", "--layers", "bytes"]
+    verifying = subprocess.Popen(
+        [*command, "--project", str(picture_project())], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    assert verifying.stderr is not None
+    before = verifying.stderr.readline()
+    children = Path(f"/proc/{verifying.pid}/task/{verifying.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    _, said = verifying.communicate(timeout=60)
+    done = subprocess.CompletedProcess(command, verifying.returncode, "", before + said)
+    assert_one_clear_error(done, 5, "The virtual posix stopped")
 
 
 def test_verify_without_photos_uses_the_ten_samples(tmp_path: Path) -> None:

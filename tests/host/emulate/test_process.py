@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.picture_project import assert_one_clear_error, tinyanime
 from tests.support.port_probe import build_posix_probe, inverted
 from tests.support.served_board import ServedBoard, probe_on, served
 from tinyanime.boards.loader import load_board
@@ -78,6 +79,11 @@ def test_ctrl_c_in_the_terminal_switches_the_board_off_without_an_error(program:
     assert running.returncode == 0
     assert said == "Press Ctrl-C to switch it off.\n"
     assert not _processes_of(program)
+
+
+def test_a_setting_is_refused_where_there_are_none(program: Path, tmp_path: Path) -> None:
+    done = tinyanime("emulate", "--board", "posix", "--image", program, "--set", "revision=Y", cwd=tmp_path)
+    assert_one_clear_error(done, 2, "posix has no settings")
 
 
 def test_a_program_that_crashes_is_reported_with_its_signal(program: Path) -> None:
