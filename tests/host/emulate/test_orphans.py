@@ -18,10 +18,12 @@ from tinyanime.host.emulate import qemu
 pytestmark = pytest.mark.skipif(not Path(f"/proc/{os.getpid()}/task").is_dir(), reason="needs /proc")
 
 _PARENT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from tinyanime.boards.loader import load_board
 from tinyanime.host.emulate.launch import launch
+# A shell that runs the tests in the background has its children ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with launch(load_board(sys.argv[1]), Path(sys.argv[2])) as board:
     print(board._process.pid, flush=True)
     time.sleep(600)
@@ -68,7 +70,7 @@ def _killing_the_parent_ends(board: str, image: Path, cache: Path, number: signa
     assert len(programs) == 1
     assert len(list(cache.glob("tinyanime/boards/*.json"))) == 1
     parent.send_signal(number)
-    parent.communicate()
+    parent.communicate(timeout=_ENDS_WITHIN_S)
     assert _gone(server, *programs)
     assert not list(cache.glob("tinyanime/boards/*"))
 
