@@ -75,8 +75,7 @@ uint64_t ta_uart_read(void *uc, uint64_t offset, unsigned size, void *user) {
 
 void ta_uart_write(void *uc, uint64_t offset, unsigned size, uint64_t value, void *user) {
     uart_fifo *fifo = user;
-    if (fifo->enabled && size == 4 && offset == fifo->transmit_offset &&
-        unsent_bytes(fifo) < TRANSMIT_BYTES) {
+    if (fifo->enabled && size == 4 && offset == fifo->transmit_offset && unsent_bytes(fifo) < TRANSMIT_BYTES) {
         fifo->moved = 1;
         fifo->quiet = 0;
         fifo->transmit[fifo->transmit_head % TRANSMIT_BYTES] = (uint8_t)value;
