@@ -211,15 +211,19 @@ def test_a_running_board_is_registered_and_ends_on_sigterm(image: Path) -> None:
 
 def test_a_board_that_computes_ends_on_sigint_too(image: Path) -> None:
     command = [sys.executable, "-m", "tinyanime.host.emulate", "stm32h743", str(image)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE  # Standard input too: the board ends where that ends.
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     assert process.stdout is not None
+    assert process.stderr is not None
     port = process.stdout.readline().removeprefix("port ").strip()
     with serial.serial_for_url(port, timeout=5) as link:
         link.write(ESC + b"w")
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=5)
-    assert (process.returncode, said) == (0, "")
+        process.wait(timeout=5)
+    assert process.returncode == 0
+    # On a fast machine the hung firmware meets its watchdog before the signal; nothing else may be said.
+    assert all("reset (WATCHDOG)" in line for line in process.stderr.read().splitlines())
 
 
 def test_a_file_that_is_no_firmware_is_refused_in_words(tmp_path: Path) -> None:
