@@ -18,6 +18,7 @@ from tinyanime.boards.schema import (
     MemoryKind,
     MemoryRegion,
     MemoryUse,
+    TileDma,
     Toolchain,
     Uart,
 )
@@ -95,6 +96,7 @@ def _board(fields: Fields) -> Board:
         emulator=_emulator(fields.table("emulator", Emulator)),
         flash_tool=_flash_tool(fields.table("flash_tool", FlashTool)),
         source=fields.source,
+        tile_dma=_tile_dma(fields.table("tile_dma", TileDma)) if "tile_dma" in fields.values else None,
     )
 
 
@@ -108,6 +110,16 @@ def _region(fields: Fields) -> MemoryRegion:
         access_cost=fields.integer("access_cost", minimum=1, default=1),
         cacheable=fields.flag("cacheable", default=False),
         dma=fields.flag("dma", default=False),
+        dma_cycles_per_kib=fields.integer("dma_cycles_per_kib", minimum=0, default=0),
+    )
+
+
+def _tile_dma(fields: Fields) -> TileDma:
+    return TileDma(
+        name=fields.text("name"),
+        channels=fields.integer("channels", minimum=1),
+        largest_bytes=fields.integer("largest_bytes", minimum=1024),
+        setup_cycles=fields.integer("setup_cycles", minimum=0),
     )
 
 

@@ -54,11 +54,27 @@ class MemoryRegion:
     cacheable: bool = False
     dma: bool = False
     """Whether the board's tile DMA reaches the region."""
+    dma_cycles_per_kib: int = 0
+    """Core cycles that the tile DMA takes for 1024 bytes that it reads from or writes to the region."""
 
     @property
     def end(self) -> int:
         """First address behind the region."""
         return self.base + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TileDma:
+    """The DMA that moves weights and activation tiles while the core computes.
+
+    Modelled time of a transfer: `setup_cycles` core cycles and the larger cost (`dma_cycles_per_kib`) of the two
+    regions. `channels` transfers may be under way at once, each of at most `largest_bytes`.
+    """
+
+    name: str
+    channels: int
+    largest_bytes: int
+    setup_cycles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +130,8 @@ class Board:
     flash_tool: FlashTool
     source: Path
     """The file it was loaded from, for messages."""
+    tile_dma: TileDma | None = None
+    """None where transfers are copies by the core."""
 
     def regions(self, use: MemoryUse) -> tuple[MemoryRegion, ...]:
         """Regions that serve `use`, in the order of the file."""

@@ -1,183 +1,268 @@
-"""Chains to steps and buffers: who computes which rows when, and which bytes live how long."""
+"""A layout to steps and buffers: who computes which rows when, and which bytes live how long."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Add, Op, Requantize, Reshape
-from tinyanime.codegen.memory.problem import Buffer
-from tinyanime.codegen.schedule.plan import RowRange, RowView, Schedule, Stage, Step
-from tinyanime.codegen.schedule.rows import read_rows
-from tinyanime.codegen.schedule.stages import Chain, FusionPolicy, build_chains, chain_rows, inner_rows
+from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.schedule.layout import Layout, StageLayout, is_alias
+from tinyanime.codegen.schedule.needs import GraphNeeds
+from tinyanime.codegen.schedule.plan import (
+    Call,
+    Command,
+    Move,
+    Receive,
+    RowRange,
+    RowView,
+    Schedule,
+    Send,
+    Span,
+    Stage,
+    Step,
+)
+from tinyanime.codegen.schedule.rows import ReadRows, read_rows
+from tinyanime.codegen.schedule.storage import StorageBuilder, dying_tensors, overlay_lead_bytes
+from tinyanime.codegen.schedule.strips import RECEIVED, RowEvent, StageRun, run_stage
 
 ScratchBytes = Callable[[Graph, Op, int], int]
 """Kernel working memory in bytes for an operator computing at most the given number of output rows."""
 
+LEAST_WINDOW_BYTES = 2048
+"""The link's frames carry 1,024 bytes: two of them fit into a streamed picture's window."""
 
-@dataclass(slots=True)
-class _Draft:
-    """A buffer under construction; lifetimes grow as steps are added."""
 
-    size_bytes: int
-    first_step: int
-    end_step: int
-    accesses_bytes: int = 0
+def build_schedule(graph: Graph, layout: Layout, scratch_bytes: ScratchBytes) -> Schedule:
+    """Lay out all steps of `graph` as `layout` says: moves and calls, no transfers yet.
 
-    def touch(self, step: int, accessed_bytes: int) -> None:
-        self.end_step = max(self.end_step, step + 1)
-        self.accesses_bytes += accessed_bytes
+    The network input is alive from step 0; the output until the end.
+    """
+    return _Builder(graph, GraphNeeds.of(graph), layout, scratch_bytes, StorageBuilder(graph)).build()
+
+
+def whole_tensors(needs: GraphNeeds, stage: StageLayout, layout: Layout) -> frozenset[str]:
+    """Tensors made by `stage` that later stages read or the network returns whole."""
+    graph = needs.graph
+    outputs = set() if layout.stream_output else set(graph.outputs)
+    whole = set()
+    for i in stage.ops:
+        name = graph.ops[i].output
+        read_outside = any(not stage.first_op <= reader < stage.end_op for reader, _ in needs.consumers[name])
+        if name in outputs or read_outside:
+            whole.add(name)
+    return frozenset(whole)
+
+
+def streamed_input_of(needs: GraphNeeds, stage: StageLayout, layout: Layout) -> str:
+    """The network's input where this stage takes it from the link, else empty."""
+    name = needs.graph.inputs[0]
+    reads = any(stage.first_op <= reader < stage.end_op for reader, _ in needs.consumers[name])
+    return name if layout.stream_input and reads else ""
 
 
 @dataclass(slots=True)
 class _Builder:
     graph: Graph
+    needs: GraphNeeds
+    layout: Layout
     scratch_bytes: ScratchBytes
-    drafts: dict[str, _Draft] = field(default_factory=dict)
-    home: dict[str, str] = field(default_factory=dict)
-    """Stored tensor to buffer."""
+    storage: StorageBuilder
     steps: list[Step] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
+    bands: dict[int, int] = field(default_factory=dict)
+    base_row: dict[str, int] = field(default_factory=dict)
+    """First row that a line buffer holds."""
+    made: dict[str, int] = field(default_factory=dict)
+    """Rows of each tensor that exist."""
 
-    def store(self, tensor: str) -> None:
-        """Give `tensor` a buffer of its own, alive from the next step on."""
-        size = self.graph.tensors[tensor].size_bytes
-        self.drafts[tensor] = _Draft(size, len(self.steps), len(self.steps) + 1)
-        self.home[tensor] = tensor
-
-    def allocate(self, name: str, size_bytes: int, stage_steps: int) -> str:
-        """A buffer that lives through the stage that starts now; returns its name, which is no tensor's."""
-        while name in self.graph.tensors or name in self.drafts:
-            name += "_"
-        self.drafts[name] = _Draft(size_bytes, len(self.steps), len(self.steps) + stage_steps)
-        return name
-
-
-def build_schedule(graph: Graph, policy: FusionPolicy, scratch_bytes: ScratchBytes) -> Schedule:
-    """Lay out all steps of `graph` under `policy`.
-
-    The network input is alive from step 0; the output until the end.
-    """
-    builder = _Builder(graph, scratch_bytes)
-    for name in graph.inputs:
-        builder.store(name)
-    chains = build_chains(graph, policy)
-    for number, chain in enumerate(chains):
-        later = chains[number + 1 :]
-        first = graph.ops[chain.ops[0]]
-        # A network that only reshapes its input still needs one step: the runtime runs nothing else.
-        only_step = not builder.steps and first.output in graph.outputs
-        if _is_alias(graph, first) and not only_step:
-            builder.home[first.output] = builder.home[first.inputs[0]]
-            continue
-        _add_stage(builder, chain, later)
-    for name in graph.outputs:
-        builder.drafts[builder.home[name]].end_step = max(len(builder.steps), 1)
-    buffers = tuple(
-        Buffer(name, d.size_bytes, d.first_step, d.end_step, accesses_bytes=d.accesses_bytes)
-        for name, d in builder.drafts.items()
-    )
-    return Schedule(graph, tuple(builder.stages), tuple(builder.steps), buffers, tuple(sorted(builder.home.items())))
-
-
-def _is_alias(graph: Graph, op: Op) -> bool:
-    """Whether a Reshape keeps the bytes: channel-major and channel-minor order agree on both sides."""
-    if not isinstance(op, Reshape):
-        return False
-    tensors = (*graph.input_tensors(op), graph.output_tensor(op))
-    return all(t.channels == 1 or t.height * t.width == 1 for t in tensors)
-
-
-def _add_stage(builder: _Builder, chain: Chain, later: tuple[Chain, ...]) -> None:
-    graph = builder.graph
-    last = graph.ops[chain.ops[-1]]
-    height = graph.output_tensor(last).height
-    band_count = -(-height // chain.band_rows)
-    step_count = band_count * len(chain.ops)
-    stage_index = len(builder.stages)
-    first_step = len(builder.steps)
-    inner = {
-        i: builder.allocate(
-            f"{graph.ops[i].output}.rows", rows * graph.output_tensor(graph.ops[i]).row_bytes, step_count
+    def build(self) -> Schedule:
+        layout, graph = self.layout, self.graph
+        windows = self._place_ends()
+        for stage in layout.stages:
+            if stage.end_op - stage.first_op == 1 and is_alias(graph, graph.ops[stage.first_op]):
+                op = graph.ops[stage.first_op]
+                self.storage.alias(op.output, op.inputs[0])
+                self.made[op.output] = graph.output_tensor(op).height
+            else:
+                self._add_stage(stage)
+        for window in windows:
+            if window:
+                self.storage.touch(window, 0, 0)
+                self.storage.touch(window, len(self.steps) - 1, 0)
+        steps = tuple(self.steps)
+        buffers, storages, shifts = self.storage.finish(steps)
+        return Schedule(
+            graph,
+            tuple(self.stages),
+            tuple(_shifted(step, shifts) for step in steps) if any(shifts.values()) else steps,
+            buffers,
+            storages,
+            streamed_input=windows[0],
+            streamed_output=windows[1],
         )
-        for i, rows in inner_rows(graph, chain.ops, chain.band_rows)
-    }
-    rows_per_op = {**dict(inner_rows(graph, chain.ops, chain.band_rows)), chain.ops[-1]: chain.band_rows}
-    scratch = {}
-    for i in chain.ops:
-        size = builder.scratch_bytes(graph, graph.ops[i], rows_per_op[i])
-        scratch[i] = builder.allocate(f"{graph.ops[i].output}.scratch", size, step_count) if size else ""
-    _place_output(builder, chain, later)
-    for band in range(band_count):
-        out = RowRange(band * chain.band_rows, min((band + 1) * chain.band_rows, height))
-        _add_band(builder, stage_index, chain, band, out, inner, scratch)
-    builder.stages.append(Stage(chain.ops, band_count, chain.band_rows, first_step, len(builder.steps)))
 
+    def _place_ends(self) -> tuple[str, str]:
+        """Stores the network's input; names of the windows of streamed ends."""
+        graph, names = self.graph, ["", ""]
+        for name in graph.inputs:
+            if not self.layout.stream_input:
+                self.storage.store_whole(name)
+                self.made[name] = graph.tensors[name].height
+                self.storage.touch(name, 0, 0)
+        for end, streamed in enumerate((self.layout.stream_input, self.layout.stream_output)):
+            if streamed:
+                tensor = (graph.inputs, graph.outputs)[end][0]
+                size = max(2 * graph.tensors[tensor].row_bytes, LEAST_WINDOW_BYTES)
+                names[end] = self.storage.allocate(f"{tensor}.window", size)
+        return names[0], names[1]
 
-def _place_output(builder: _Builder, chain: Chain, later: tuple[Chain, ...]) -> None:
-    """Store the last output, in place of an input that dies here where the operator reads what it overwrites."""
-    graph = builder.graph
-    last = graph.ops[chain.ops[-1]]
-    candidate = _in_place_input(builder, chain, later) if isinstance(last, Add | Requantize) else ""
-    if candidate:
-        builder.home[last.output] = builder.home[candidate]
-    else:
-        builder.store(last.output)
+    def _add_stage(self, stage: StageLayout) -> None:
+        graph = self.graph
+        whole = whole_tensors(self.needs, stage, self.layout)
+        run = run_stage(
+            self.needs, stage.ops, stage.strip_rows, whole, streamed_input_of(self.needs, stage, self.layout)
+        )
+        self._store(stage, whole, run)
+        scratch = self._scratch(stage, run)
+        first_step = len(self.steps)
+        index = len(self.stages)
+        pending: list[Command] = []
+        for event in run.events:
+            moves = self._make_room(event, stage)
+            if event.op == RECEIVED:
+                span = self._output_span(event)
+                self.storage.touch(span.buffer, len(self.steps), span.size_bytes)
+                pending += [*moves, Receive(RowRange(event.begin, event.end), span)]
+                self.made[event.tensor] = event.end
+                continue
+            self._add_step(index, event, (*pending, *moves), scratch)
+            pending = []
+        height = graph.output_tensor(graph.ops[stage.ops[-1]]).height
+        strips = -(-height // stage.strip_rows)
+        self.stages.append(Stage(stage.ops, strips, stage.strip_rows, first_step, len(self.steps)))
 
+    def _store(self, stage: StageLayout, whole: frozenset[str], run: StageRun) -> None:
+        graph = self.graph
+        later = range(stage.end_op, len(graph.ops))
+        dying = list(dying_tensors(graph, self.storage.homes, stage.ops, later)) if self.layout.overlay else []
+        for i in stage.ops:
+            name = graph.ops[i].output
+            if name not in whole:
+                continue
+            leads = [(lead, d) for d in dying if (lead := overlay_lead_bytes(graph, run.events, name, d)) is not None]
+            if leads:
+                lead, over = min(leads)
+                self.storage.store_over(name, over, lead)
+                dying.remove(over)
+            else:
+                self.storage.store_whole(name)
+        for name, rows in run.line_rows:
+            self.storage.store_lines(name, rows)
 
-def _in_place_input(builder: _Builder, chain: Chain, later: tuple[Chain, ...]) -> str:
-    graph = builder.graph
-    last = graph.ops[chain.ops[-1]]
-    reads = [name for i in chain.ops for name in graph.ops[i].inputs if name in builder.home]
-    read_later = {name for c in later for i in c.ops for name in graph.ops[i].inputs}
-    for name in last.inputs:
-        if name not in builder.home:
-            continue
-        buffer = builder.home[name]
-        sharers = {tensor for tensor, home in builder.home.items() if home == buffer}
-        if any(t in read_later or t in graph.outputs for t in sharers):
-            continue
-        if sum(reads.count(t) for t in sharers) == 1:
-            return name
-    return ""
+    def _scratch(self, stage: StageLayout, run: StageRun) -> str:
+        """One buffer serves all kernels of the stage, one after the other."""
+        rows: dict[int, int] = {}
+        for event in run.events:
+            rows[event.op] = max(rows.get(event.op, 0), event.end - event.begin)
+        size = max(
+            (self.scratch_bytes(self.graph, self.graph.ops[op], n) for op, n in rows.items() if op != RECEIVED),
+            default=0,
+        )
+        return self.storage.allocate(f"stage{len(self.stages)}.scratch", size) if size else ""
 
+    def _make_room(self, event: RowEvent, stage: StageLayout) -> list[Command]:
+        """Moves the live rows of a full line buffer to its front."""
+        home = self.storage.homes[event.tensor]
+        base = self.base_row.setdefault(event.tensor, 0)
+        if home.rows == self.graph.tensors[event.tensor].height or event.end - base <= home.rows:
+            return []
+        live = self._live(event.tensor, stage)
+        row_bytes = self.graph.tensors[event.tensor].row_bytes
+        count = event.begin - live
+        self.base_row[event.tensor] = live
+        assert event.end - live <= home.rows, "a line buffer is too small for its rows"
+        if count == 0:
+            return []
+        size = count * row_bytes
+        offset = home.offset_bytes
+        self.storage.touch(home.buffer, len(self.steps), 2 * size)
+        return [Move(Span(home.buffer, offset + (live - base) * row_bytes, size), Span(home.buffer, offset, size))]
 
-def _add_band(
-    builder: _Builder,
-    stage: int,
-    chain: Chain,
-    band: int,
-    out: RowRange,
-    inner: dict[int, str],
-    scratch: dict[int, str],
-) -> None:
-    graph = builder.graph
-    rows_of = dict(chain_rows(graph, chain.ops, out))
-    produced = {graph.ops[i].output: i for i in chain.ops[:-1]}
-    for i in chain.ops:
-        op = graph.ops[i]
-        index = len(builder.steps)
-        views = []
-        padding = (0, 0)
-        for position, name in enumerate(op.inputs):
-            read = read_rows(graph, op, position, rows_of[i])
-            if position == 0:
-                padding = (read.padding_top, read.padding_bottom)
-            first_row = rows_of[produced[name]].begin if name in produced else 0
-            buffer = inner[produced[name]] if name in produced else builder.home[name]
-            views.append(_view(builder, index, name, read.rows, buffer, first_row))
-        target = inner[i] if i in inner else builder.home[op.output]
-        first_row = rows_of[i].begin if i in inner else 0
-        output = _view(builder, index, op.output, rows_of[i], target, first_row)
-        if scratch[i]:
-            draft = builder.drafts[scratch[i]]
+    def _live(self, tensor: str, stage: StageLayout) -> int:
+        made = self.made.get(tensor, 0)
+        rows = [
+            self.needs.inputs[reader][position].live[self.made.get(self.graph.ops[reader].output, 0)]
+            for reader, position in self.needs.consumers[tensor]
+            if stage.first_op <= reader < stage.end_op
+        ]
+        return min([made, *rows])
+
+    def _output_span(self, event: RowEvent) -> Span:
+        row_bytes = self.graph.tensors[event.tensor].row_bytes
+        offset = self.storage.row_offset(event.tensor, event.begin - self.base_row.get(event.tensor, 0))
+        return Span(self.storage.homes[event.tensor].buffer, offset, (event.end - event.begin) * row_bytes)
+
+    def _add_step(self, stage: int, event: RowEvent, before: tuple[Command, ...], scratch: str) -> None:
+        graph, index = self.graph, len(self.steps)
+        op = graph.ops[event.op]
+        out = RowRange(event.begin, event.end)
+        reads = [read_rows(graph, op, position, out) for position in range(len(op.inputs))]
+        views = tuple(self._input_view(index, name, read) for name, read in zip(op.inputs, reads, strict=True))
+        span = self._output_span(event)
+        self.storage.touch(span.buffer, index, span.size_bytes)
+        output = RowView(event.tensor, out, span.buffer, span.offset_bytes)
+        size = self.scratch_bytes(graph, op, out.count)
+        if size:
             # An im2col kernel refills its columns for every output position.
-            draft.touch(index, rows_of[i].count * graph.output_tensor(op).width * draft.size_bytes)
-        builder.steps.append(Step(index, stage, i, band, tuple(views), output, scratch[i], *padding))
+            self.storage.touch(scratch, index, out.count * graph.output_tensor(op).width * size)
+        call = Call(
+            event.op,
+            views,
+            output,
+            scratch if size else "",
+            reads[0].padding_top,
+            reads[0].padding_bottom,
+        )
+        commands: tuple[Command, ...] = (*before, call)
+        if self.layout.stream_output and event.tensor in graph.outputs:
+            commands += (Send(out, span),)
+        band = self.bands.get(event.op, 0)
+        self.bands[event.op] = band + 1
+        self.steps.append(Step(index, stage, event.op, band, output, commands))
+        self.made[event.tensor] = event.end
+
+    def _input_view(self, step: int, tensor: str, read: ReadRows) -> RowView:
+        row_bytes = self.graph.tensors[tensor].row_bytes
+        base = self.base_row.get(tensor, 0)
+        # A window wholly in the padding reads no row; its pointer stays within the buffer.
+        begin = min(max(read.rows.begin, base), self.made[tensor] - 1)
+        rows = read.rows if read.rows.count else RowRange(begin, begin)
+        assert base <= rows.begin, f"rows of {tensor} are read after they were dropped"
+        assert rows.end <= self.made[tensor], f"rows of {tensor} are read before they are made"
+        home = self.storage.homes[tensor]
+        self.storage.touch(home.buffer, step, rows.count * row_bytes)
+        return RowView(tensor, rows, home.buffer, self.storage.row_offset(tensor, rows.begin - base))
 
 
-def _view(builder: _Builder, step: int, tensor: str, rows: RowRange, buffer: str, first_row: int) -> RowView:
-    row_bytes = builder.graph.tensors[tensor].row_bytes
-    builder.drafts[buffer].touch(step, rows.count * row_bytes)
-    return RowView(tensor, rows, buffer, (rows.begin - first_row) * row_bytes)
+def _shifted(step: Step, shifts: dict[str, int]) -> Step:
+    def view(item: RowView) -> RowView:
+        return replace(item, offset_bytes=item.offset_bytes + shifts.get(item.buffer, 0))
+
+    def span(item: Span) -> Span:
+        return replace(item, offset_bytes=item.offset_bytes + shifts.get(item.buffer, 0))
+
+    def command(item: Command) -> Command:
+        match item:
+            case Call():
+                return replace(item, inputs=tuple(view(v) for v in item.inputs), output=view(item.output))
+            case Move():
+                return Move(span(item.source), span(item.target))
+            case Receive():
+                return replace(item, target=span(item.target))
+            case Send():
+                return replace(item, source=span(item.source))
+            case _:
+                return item
+
+    return replace(step, output=view(step.output), commands=tuple(command(c) for c in step.commands))

@@ -1,8 +1,17 @@
-"""The order of work as data: stages, row bands, buffers and steps.
+"""The order of work as data: stages, strips, commands, buffers and steps.
 
-A *stage* is a chain of operators that runs band by band: only its last tensor is stored whole, the tensors in
-between live for one band in a scratch buffer. A *step* is one kernel call: one operator computing one band of rows.
-Strips across many layers and DMA transfers extend this with longer chains, rolling buffers and transfer steps.
+A *stage* is a run of operators, consecutive in execution order, that is executed strip by strip: tensors that only
+its own operators read live in *line buffers* of a few rows (the rows still needed and the rows of the next strip),
+all others are stored whole. Each row is computed once; the halo stays in the line buffer, whose live rows a `Move`
+brings to its front when it is full, so that a kernel always sees its rows one after the other.
+
+A *step* is what the link can ask for and verify: new rows of one operator's output, all channels. It is executed as
+a list of *commands*: kernel calls (several where the weights come in tiles of output channels), moves, DMA transfers
+with their waits, cache maintenance, and the exchange of rows with the link where a picture is streamed.
+
+Order of work: `build.py` (strips) makes steps of moves and calls, `dma.py` adds tiles, transfers and waits,
+`memory` places the buffers, `coherence.py` adds cache maintenance for the banks that were chosen, `check.py` proves
+the result without knowing how it came about.
 """
 
 from __future__ import annotations
@@ -27,11 +36,45 @@ class RowRange:
 
 
 @dataclass(frozen=True, slots=True)
-class RowView:
-    """Rows `rows` of `tensor` as one step reads or writes them.
+class ChannelRange:
+    """Output channels [begin, end) of a convolution; half-open."""
 
-    They lie in `buffer`, `offset_bytes` behind its start, row after row.
+    begin: int
+    end: int
+
+    @property
+    def count(self) -> int:
+        return self.end - self.begin
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`size_bytes` bytes of the planned buffer `buffer`, from `offset_bytes` on."""
+
+    buffer: str
+    offset_bytes: int
+    size_bytes: int
+
+    @property
+    def end_bytes(self) -> int:
+        return self.offset_bytes + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSpan:
+    """`size_bytes` bytes of the weights of operator `op` where they lie in flash, from `offset_bytes` on.
+
+    The bytes are those of the generated array: int8 [out channels, kernel rows, kernel columns, in channels].
     """
+
+    op: int
+    offset_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """Rows `rows` of `tensor` as one call reads or writes them: `offset_bytes` into `buffer`, row after row."""
 
     tensor: str
     rows: RowRange
@@ -40,49 +83,172 @@ class RowView:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Step:
-    """One kernel call.
+class Call:
+    """One kernel call: operator `op` (index into `Schedule.graph.ops`) computes the rows of `output`.
 
-    `op` indexes `Schedule.graph.ops`; `band` counts the operator's bands from 0; `stage` indexes `Schedule.stages`.
     `scratch` names the buffer of the kernel's working memory, or is empty. `padding_top` and `padding_bottom` are the
     virtual rows above and below the rows that are read (at the edges of the map only).
+
+    With `channels`, a convolution computes only these output channels from the weights in `weights` (their WeightSpan
+    copied into RAM), through the buffer `tile` (int8 [rows, columns, channels of the range]); the bytes of `output`
+    that belong to other channels stay as they are. `tile` is empty where the range is all channels.
+    """
+
+    op: int
+    inputs: tuple[RowView, ...]
+    output: RowView
+    scratch: str = ""
+    padding_top: int = 0
+    padding_bottom: int = 0
+    channels: ChannelRange | None = None
+    weights: Span | None = None
+    tile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The core copies `source` to `target`: same size and buffer, `target` lies lower, they may overlap."""
+
+    source: Span
+    target: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A DMA copy of `source` to `target` (same size), on DMA channel `channel`; `index` is its number in the schedule.
+
+    Neither end may be written, nor the target read, between its `Start` and its `Wait`.
+    """
+
+    index: int
+    channel: int
+    source: Span | WeightSpan
+    target: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begins a transfer; its channel is idle. Boards without a DMA copy here and now."""
+
+    transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Goes on only when transfer number `transfer` has ended."""
+
+    transfer: int
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Writes the data cache's dirty lines of `span` back to memory, so that a DMA reads what the core wrote."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Invalidate:
+    """Drops the data cache's lines of `span`, so that the core reads what a DMA wrote (or never overwrites it)."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Takes the input's rows `rows` from the link into `target`; waits for the host where they have not come yet."""
+
+    rows: RowRange
+    target: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Hands the output's rows `rows` in `source` to the link; waits for the host where it has no room for them."""
+
+    rows: RowRange
+    source: Span
+
+
+Command = Call | Move | Start | Wait | Clean | Invalidate | Receive | Send
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Step:
+    """New rows of one operator's output: when `commands` have run in order, `output` holds them, all channels.
+
+    `band` counts the operator's steps from 0; `stage` indexes `Schedule.stages`. There is at least one Call, and all
+    calls are of the operator `op` and the rows of `output`.
     """
 
     index: int
     stage: int
     op: int
     band: int
-    inputs: tuple[RowView, ...]
     output: RowView
-    scratch: str
-    padding_top: int = 0
-    padding_bottom: int = 0
+    commands: tuple[Command, ...]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return tuple(command for command in self.commands if isinstance(command, Call))
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A fused chain: `ops` are indices into `Schedule.graph.ops` in execution order, `steps` [begin, end)."""
+    """`ops` are indices into `Schedule.graph.ops` in execution order, `steps` are [first_step, end_step).
+
+    `strip_rows` are the rows of the last operator's output per strip (the last strip may be smaller).
+    """
 
     ops: tuple[int, ...]
-    bands: int
-    band_rows: int
-    """Rows of the last operator's output per band (the last band may be smaller)."""
+    strips: int
+    strip_rows: int
     first_step: int
     end_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where a tensor lives: `rows` rows in `buffer` from `offset_bytes` on; fewer rows than the map: a line buffer."""
+
+    tensor: str
+    buffer: str
+    offset_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """Operator `op` computes again what tensor `tensor` of the network held, so that nothing need keep it."""
+
+    op: int
+    tensor: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Schedule:
     """Everything that runs, in order. Buffer lifetimes are in step indices, half-open.
 
-    `tensor_buffers` maps each stored tensor to its buffer (two tensors may share one: in-place operators, reshapes).
+    `graph` may have operators that the network does not have (`recomputed`). `streamed_input` and `streamed_output`
+    name the buffers through which the link exchanges rows, or are empty where the picture lies in RAM whole.
     """
 
     graph: Graph
     stages: tuple[Stage, ...]
     steps: tuple[Step, ...]
     buffers: tuple[Buffer, ...]
-    tensor_buffers: tuple[tuple[str, str], ...]
+    storage: tuple[Storage, ...]
+    recomputed: tuple[Recomputed, ...] = ()
+    streamed_input: str = ""
+    streamed_output: str = ""
 
     def op_of(self, step: Step) -> Op:
         return self.graph.ops[step.op]
+
+    def storage_of(self, tensor: str) -> Storage:
+        """KeyError where the tensor is stored nowhere (no operator computes it)."""
+        for storage in self.storage:
+            if storage.tensor == tensor:
+                return storage
+        raise KeyError(tensor)

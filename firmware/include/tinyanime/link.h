@@ -34,22 +34,28 @@ typedef struct {
     ta_executor executor;
     ta_link_state state;
 
-    /* The transfer that fills the network's input; valid in RECEIVING and READY. */
+    /* The transfer that fills the network's input; valid in RECEIVING and READY, and during a run where the input is
+     * streamed. */
     uint32_t transfer;
     uint32_t transfer_crc;
     uint32_t next_offset;   /* Bytes received in order, 0 to input bytes. */
+    uint32_t input_crc;     /* Of these, where the input is streamed. */
     bool transfer_used;     /* A run has consumed `used_transfer`. */
     uint32_t used_transfer; /* Number of the transfer consumed last. */
 
-    /* The run that goes on or went on last; valid in RUNNING, STEPPING, DONE and FAILED. */
+    /* The run that goes on or went on last; valid in RUNNING, WAITING, STEPPING, DONE and FAILED. */
     uint32_t run;
     bool run_used; /* There has been a run. */
     bool stepwise; /* The run goes by STEP. */
+    bool waits;    /* The executor cannot go on before rows have been exchanged. */
     uint32_t output_crc;
-    uint32_t step_crc;    /* Of the last step that was asked for by STEP. */
-    uint32_t step_cycles; /* Saturates. */
-    uint32_t progress_ms; /* Time of the last PROGRESS event. */
-    uint16_t events;      /* Sequence number of the next event; wraps. */
+    uint32_t summed_bytes; /* Bytes of a streamed output in `summed_crc`. */
+    uint32_t summed_crc;
+    uint32_t step_crc;       /* Of the last step that was asked for by STEP. */
+    uint32_t step_cycles;    /* Saturates. */
+    uint32_t cycles_at_step; /* Cycles of the run before the step that STEP asked for. */
+    uint32_t progress_ms;    /* Time of the last PROGRESS event. */
+    uint16_t events;         /* Sequence number of the next event; wraps. */
 } ta_link;
 
 /* Starts a session in state EMPTY; `device` must outlive the link. */
@@ -59,7 +65,7 @@ void ta_link_init(ta_link *link, const ta_link_device *device);
  * request). */
 bool ta_link_receive(ta_link *link, uint8_t byte);
 
-/* Executes one step where a run goes on; true while steps are left. */
+/* Executes one step where a run goes on and need not wait for the host; true while more can be done at once. */
 bool ta_link_work(ta_link *link);
 
 #endif

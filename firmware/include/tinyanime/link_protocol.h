@@ -2,7 +2,7 @@
 #ifndef TINYANIME_LINK_PROTOCOL_H
 #define TINYANIME_LINK_PROTOCOL_H
 
-#define TA_LINK_VERSION 1u
+#define TA_LINK_VERSION 2u
 #define TA_LINK_MAX_PAYLOAD 1040u /* Bytes. */
 #define TA_LINK_CHUNK 1024u       /* Most bytes in one DATA or READ. */
 #define TA_LINK_WINDOW 4u         /* Most DATA frames on the way without acknowledgement. */
@@ -22,9 +22,11 @@ typedef enum {
     TA_LINK_READ_OUTPUT = 0x09,
     TA_LINK_CYCLES = 0x0A,
     TA_LINK_RESET = 0x0B,
+    TA_LINK_TAKE = 0x0C,
     TA_LINK_REPLY = 0x80, /* Added to the request's type. */
     TA_LINK_PROGRESS = 0xC0,
     TA_LINK_DONE = 0xC1,
+    TA_LINK_WAITING = 0xC2,
     TA_LINK_ERROR = 0xFF
 } ta_link_type;
 
@@ -45,7 +47,8 @@ typedef enum {
     TA_LINK_BAD_RANGE = 14,
     TA_LINK_KERNEL_FAILED = 15,
     TA_LINK_SELF_CHECK = 16,
-    TA_LINK_WRONG_BOOT = 17
+    TA_LINK_WRONG_BOOT = 17,
+    TA_LINK_STEP_WAITS = 18
 } ta_link_error;
 
 typedef enum {
@@ -55,7 +58,8 @@ typedef enum {
     TA_LINK_STATE_RUNNING = 3,
     TA_LINK_STATE_STEPPING = 4,
     TA_LINK_STATE_DONE = 5,
-    TA_LINK_STATE_FAILED = 6
+    TA_LINK_STATE_FAILED = 6,
+    TA_LINK_STATE_WAITING = 7
 } ta_link_state;
 
 #endif

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tinyanime/status.h"
+
 /* Clocks, caches, MPU, pins, UART and cycle counter. Called once, before anything else. */
 void ta_port_init(void);
 
@@ -29,6 +31,24 @@ uint32_t ta_port_clock_hz(void);
 
 /* 96-bit unique id of the chip; the family documents what it is where there is none. */
 void ta_port_unique_id(uint8_t id[12]);
+
+/* Channels of the tile DMA, at least those of the board's description. */
+#define TA_DMA_CHANNELS 4u
+
+/* Begins to copy `bytes` (1 to 65536) from `source` to `target` on an idle channel and returns at once. Both are in
+ * memories that the tile DMA reaches; nothing may write either or read the target until ta_port_dma_wait returns.
+ * Chips without such a DMA copy here and now. TA_ERROR_ARGUMENT where the channel is busy or an argument is out of
+ * range. */
+ta_status ta_port_dma_start(uint8_t channel, void *target, const void *source, uint32_t bytes);
+
+/* Returns when the channel's transfer has ended: TA_OK, TA_ERROR_DMA where it failed on the bus or takes longer than
+ * any transfer can (the channel is idle then), TA_ERROR_ARGUMENT where none was started. */
+ta_status ta_port_dma_wait(uint8_t channel);
+
+/* Cache maintenance by address for [address, address + bytes), both multiples of the cache line (32 bytes); nothing
+ * to do on chips without a data cache. Clean writes dirty lines back, invalidate drops lines without writing. */
+void ta_port_cache_clean(const void *address, uint32_t bytes);
+void ta_port_cache_invalidate(void *address, uint32_t bytes);
 
 /* Restarts the watchdog where one runs; called at least once per step and per received frame. */
 void ta_port_watchdog_feed(void);

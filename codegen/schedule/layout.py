@@ -1,0 +1,73 @@
+"""The choices a schedule is built from: where stages are cut, how high strips are, what shares memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Op, Reshape
+
+
+@dataclass(frozen=True, slots=True)
+class StageLayout:
+    """Operators [first_op, end_op) run together in strips of `strip_rows` rows of the last one's output."""
+
+    first_op: int
+    end_op: int
+    strip_rows: int
+
+    @property
+    def ops(self) -> tuple[int, ...]:
+        return tuple(range(self.first_op, self.end_op))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`stages` cover all operators in order.
+
+    `overlay` lets a growing output overwrite the rows of a whole input that nobody reads any more. Streamed ends have
+    no whole picture in RAM; they need a network whose input is read, and whose output is made, by one stage.
+    """
+
+    stages: tuple[StageLayout, ...]
+    overlay: bool = True
+    stream_input: bool = False
+    stream_output: bool = False
+
+
+def whole_layer_layout(graph: Graph) -> Layout:
+    """Each operator computes its whole output before the next begins."""
+    return Layout(
+        tuple(StageLayout(i, i + 1, graph.output_tensor(op).height) for i, op in enumerate(graph.ops)),
+        overlay=True,
+    )
+
+
+def is_alias(graph: Graph, op: Op) -> bool:
+    """Whether a Reshape keeps the bytes: channel-major and channel-minor order agree on both sides.
+
+    A network that only reshapes still needs one step: the runtime runs nothing else.
+    """
+    if not _keeps_bytes(graph, op):
+        return False
+    return op.output not in graph.outputs or not all(_keeps_bytes(graph, other) for other in graph.ops)
+
+
+def _keeps_bytes(graph: Graph, op: Op) -> bool:
+    if not isinstance(op, Reshape):
+        return False
+    tensors = (*graph.input_tensors(op), graph.output_tensor(op))
+    return all(t.channels == 1 or t.height * t.width == 1 for t in tensors)
+
+
+def can_stream(graph: Graph) -> bool:
+    """Whether input and output can be exchanged row by row: maps of several rows that kernels read and make."""
+    source, result = graph.inputs[0], graph.outputs[0]
+    ends = [op for op in graph.ops if source in op.inputs or op.output == result]
+    return (
+        source != result
+        and graph.tensors[source].height > 1
+        and graph.tensors[result].height > 1
+        and any(op.output == result for op in graph.ops)
+        and not any(is_alias(graph, op) for op in ends)
+    )
