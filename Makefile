@@ -23,7 +23,7 @@ TINYANIME := $(BIN)/tinyanime
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow build flash emulate verify size bench boards doctor clean distclean \
+.PHONY: help demo test test-slow build flash emulate verify size bench bench-memory boards doctor clean distclean \
 	lint format fuzz fuzz-corpus hil train setup setup-demo setup-flash setup-test setup-train
 
 help: ## Show this list
@@ -55,6 +55,9 @@ size: build ## Show flash and every memory bank of BOARD, used and free
 
 bench: build ## Count instructions and bytes per layer on the emulated BOARD
 	@$(TINYANIME) bench --board $(BOARD) --project $(PROJECT)
+
+bench-memory: setup-demo ## Compare memory over networks, boards and engines (6 minutes; ALL=1 runs large networks too)
+	@$(TINYANIME) bench-memory $(if $(ALL),--all)
 
 boards: setup-demo ## List the boards
 	@$(TINYANIME) boards

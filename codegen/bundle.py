@@ -14,25 +14,32 @@ from typing import Any
 
 from tinyanime.codegen.errors import InputError
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.onnx"
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestTensor:
-    """A network input or output: NHWC shape, `real = scale * (q - zero_point)`."""
+    """A network input or output: NHWC shape, `real = scale * (q - zero_point)`.
+
+    `window_bytes` is 0 where the device holds it whole, else it is streamed through so many bytes.
+    """
 
     name: str
     shape: tuple[int, ...]
     scale: float
     zero_point: int
     size_bytes: int
+    window_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestLayer:
-    """One operator; `tensor` is its output's name, `macs` its multiply-accumulates."""
+    """One operator; `tensor` is its output's name in the network, `macs` its multiply-accumulates.
+
+    `recomputed`: an earlier layer computes the same tensor.
+    """
 
     name: str
     kind: str
@@ -40,17 +47,53 @@ class ManifestLayer:
     tensor: str
     shape: tuple[int, ...]
     macs: int
+    recomputed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestStage:
+    """Layers (by index) that run together, strip by strip: `strip_rows` rows of the last one's output at a time.
+
+    Its steps are [first_step, end_step).
+    """
+
+    layers: tuple[int, ...]
+    strips: int
+    strip_rows: int
+    first_step: int
+    end_step: int
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestStep:
-    """One kernel call: rows [row_begin, row_end) of the layer's output, `bytes` of them."""
+    """What the device executes at once: rows [row_begin, row_end) of the layer's output, `bytes` of them.
+
+    `commands` counts everything that is done for them, `calls` the kernel calls among it.
+    """
 
     layer: int
     band: int
     row_begin: int
     row_end: int
     bytes: int
+    calls: int
+    commands: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestCommands:
+    """All commands of one inference by kind, and the bytes of moves and transfers."""
+
+    calls: int
+    moves: int
+    moved_bytes: int
+    transfers: int
+    transferred_bytes: int
+    waits: int
+    cleans: int
+    invalidates: int
+    receives: int
+    sends: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +109,37 @@ class ManifestBuffer:
 
 
 @dataclass(frozen=True, slots=True)
+class ManifestReserved:
+    """Bytes of a bank that the plan does not get: stack, link and other static data."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestBank:
-    """A memory bank of the board: planner's peak and what was free for it."""
+    """A memory bank of the board: planner's peak, what was free for it, and who has the rest."""
 
     name: str
     base: int
     size_bytes: int
     available_bytes: int
     peak_bytes: int
+    reserved: tuple[ManifestReserved, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestCertificate:
+    """What the planner proved: the sum of all banks' peaks and its lower bound, the same for bytes accessed times the
+    cost of their bank, and the bytes that are alive together at the fullest moment."""
+
+    total_peak_bytes: int
+    peak_bound_bytes: int
+    gap_bytes: int
+    access_cost: int
+    access_cost_bound: int
+    alive_bytes: int
+    proven: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +159,17 @@ class Manifest:
     picture_white: float
     input: ManifestTensor
     output: ManifestTensor
+    optimize: str
+    """What the schedule was chosen for: "time", "ram" or "layers"."""
+    transfers: bool
+    """Whether DMA transfers (copies by the core on boards without one) move weights or rows."""
     layers: tuple[ManifestLayer, ...]
+    stages: tuple[ManifestStage, ...]
     steps: tuple[ManifestStep, ...]
+    commands: ManifestCommands
     buffers: tuple[ManifestBuffer, ...]
     banks: tuple[ManifestBank, ...]
-    lower_bound_bytes: int
+    certificate: ManifestCertificate
     weights_bytes: int
     sources: tuple[tuple[str, str], ...]
     """Path within the project and SHA-256 of every generated or copied source file."""
@@ -151,8 +223,15 @@ def _manifest_from(data: dict[str, Any]) -> Manifest:
     for end in ("input", "output"):
         fields[end] = ManifestTensor(**{**data[end], "shape": tuple(data[end]["shape"])})
     fields["layers"] = tuple(ManifestLayer(**{**x, "shape": tuple(x["shape"])}) for x in data["layers"])
+    fields["stages"] = tuple(ManifestStage(**{**x, "layers": tuple(x["layers"])}) for x in data["stages"])
     fields["steps"] = tuple(ManifestStep(**x) for x in data["steps"])
     fields["buffers"] = tuple(ManifestBuffer(**x) for x in data["buffers"])
-    fields["banks"] = tuple(ManifestBank(**x) for x in data["banks"])
+    fields["commands"] = ManifestCommands(**data["commands"])
+    fields["banks"] = tuple(_bank_from(x) for x in data["banks"])
+    fields["certificate"] = ManifestCertificate(**data["certificate"])
     fields["sources"] = tuple((path, digest) for path, digest in data["sources"])
     return Manifest(**fields)
+
+
+def _bank_from(data: dict[str, Any]) -> ManifestBank:
+    return ManifestBank(**{**data, "reserved": tuple(ManifestReserved(**x) for x in data["reserved"])})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 from tinyanime.boards.schema import Board, MemoryUse
@@ -19,7 +19,9 @@ from tinyanime.codegen.ir.ops import Padding, Size2D
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.choose import choose_schedule
+from tinyanime.codegen.schedule.build import ScratchBytes
+from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions, choose_schedule
+from tinyanime.codegen.schedule.resolution import with_largest_resolution
 
 Progress = Callable[[str, int, int], None]
 """Called with (what happens now, steps done, steps in all)."""
@@ -37,15 +39,22 @@ def _ignore(graph: Graph) -> None:
     del graph
 
 
+def _ignore_plan(planned: PlannedSchedule) -> None:
+    del planned
+
+
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
     """`cmsis_nn`: folder with CMSIS-NN sources to use instead of an installed pack or the wheel's.
 
-    `inspect` is called with the verified graph after all passes, before it is planned (see `ir.text.format_graph`).
+    `inspect` is called with the verified graph after all passes, before it is planned (see `ir.text.format_graph`),
+    `inspect_plan` with the schedule that was chosen, before C is generated.
     """
 
     cmsis_nn: Path | None = None
     inspect: Callable[[Graph], None] = _ignore
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
+    inspect_plan: Callable[[PlannedSchedule], None] = _ignore_plan
 
 
 def _no_progress(what: str, done: int, total: int) -> None:
@@ -73,17 +82,31 @@ def compile_model(
     _check_layers(graph)
     progress("finding kernels", 1, _STEPS)
     library = find_cmsis_nn(options.cmsis_nn)
-    kernels = tuple(select_kernel(graph, op) for op in graph.ops)
+    for op in graph.ops:
+        # What has no kernel is refused before time goes into planning.
+        select_kernel(graph, op)
     progress("planning memory", 2, _STEPS)
     _check_extents(graph)
     _check_flash(graph, board)
-    planned = choose_schedule(graph, board, scratch_rule(board, pinned=library.is_pinned))
+    planned = _plan(graph, board, scratch_rule(board, pinned=library.is_pinned), options.schedule)
+    options.inspect_plan(planned)
     progress("generating C", 3, _STEPS)
+    # Of the planned graph: the schedule may compute some tensors twice.
+    scheduled = planned.schedule.graph
+    kernels = tuple(select_kernel(scheduled, op) for op in scheduled.ops)
     project = assemble_project(ProjectInput(board, planned, kernels, library, model.read_bytes()))
     progress("writing the project", 4, _STEPS)
     write_project(directory, project.files)
     progress("done", _STEPS, _STEPS)
     return Bundle(directory, project.manifest)
+
+
+def _plan(graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> PlannedSchedule:
+    """The best schedule; DoesNotFitError says which picture would fit."""
+    try:
+        return choose_schedule(graph, board, scratch_bytes, options)
+    except DoesNotFitError as error:
+        raise with_largest_resolution(error, graph, board, scratch_bytes, options) from error
 
 
 def _check_ends(graph: Graph) -> None:
@@ -108,11 +131,11 @@ def _check_layers(graph: Graph) -> None:
 def _check_extents(graph: Graph) -> None:
     """Refuse maps, padding and strides that the firmware's 16-bit fields cannot hold."""
     for op in graph.ops:
-        for field in fields(op):
-            value = getattr(op, field.name)
+        for member in fields(op):
+            value = getattr(op, member.name)
             if isinstance(value, Padding | Size2D) and max(astuple(value)) > LARGEST_EXTENT:
                 raise ModelError(
-                    f"Node '{op.name}' ({type(op).__name__}) has a {field.name} of {max(astuple(value)):,}; "
+                    f"Node '{op.name}' ({type(op).__name__}) has a {member.name} of {max(astuple(value)):,}; "
                     f"the most is {LARGEST_EXTENT:,}.",
                     hint="Use a smaller one.",
                 )

@@ -63,6 +63,7 @@ SECTIONS = (
             CommandEntry("compile", "compile", "Compile an ONNX model into a firmware project."),
             CommandEntry("size", "size", "Show how full flash and RAM are."),
             CommandEntry("bench", "bench", "Count instructions per layer on a virtual board."),
+            CommandEntry("bench-memory", "bench_memory", "Compare the memory of networks, boards and engines."),
             CommandEntry("compress", "compress", "Train and quantize a generator."),
             CommandEntry("packs", "packs", "Install CMSIS packs."),
             CommandEntry("doctor", "doctor", "Say what is installed, what is missing and what to do."),

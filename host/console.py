@@ -57,8 +57,9 @@ class Console:
 
     @contextmanager
     def progress(self) -> Iterator[ProgressReport]:
-        """A progress report: a bar on a terminal, now and then a line elsewhere, nothing with --quiet.
+        """A progress report: bars on a terminal, now and then a line elsewhere, nothing with --quiet.
 
+        Stages may follow each other or go on at the same time, each with calls of its own.
         Print nothing before the context is left.
         """
         if self.quiet:
@@ -72,10 +73,10 @@ class Console:
 
 @contextmanager
 def _bar() -> Iterator[ProgressReport]:
-    """One bar that shows the current stage and vanishes at the end."""
+    """A bar for each stage that goes on; all vanish at the end."""
     # Imported here: rich takes longer to load than most commands take to run.
     from rich.console import Console as RichConsole
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     # Redirected streams would send lines for stdout to stderr.
@@ -87,32 +88,35 @@ def _bar() -> Iterator[ProgressReport]:
         redirect_stdout=False,
         redirect_stderr=False,
     ) as bars:
-        current, task = "", bars.add_task("", visible=False)
+        tasks: dict[str, TaskID] = {}
+        ended: set[str] = set()
 
         def report(stage: str, done: int, total: int) -> None:
-            nonlocal current, task
-            if stage != current:
-                bars.remove_task(task)
-                current, task = stage, bars.add_task(stage, total=total or None)
-            bars.update(task, completed=done)
+            if stage not in tasks:
+                # What has ended makes room; stages that go on at the same time stay side by side.
+                for name in ended:
+                    bars.remove_task(tasks.pop(name))
+                ended.clear()
+                tasks[stage] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[stage], completed=done)
+            (ended.add if done >= total else ended.discard)(stage)
 
         yield report
 
 
 class _PlainProgress:
-    """Progress as lines: each stage once, then at most one line in PLAIN_INTERVAL_S."""
+    """Progress as lines: each stage once, then at most one line of it in PLAIN_INTERVAL_S."""
 
     def __init__(self) -> None:
-        self._stage = ""
-        self._last = 0.0
+        self._last: dict[str, float] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._last = stage, now
+        if stage not in self._last:
+            self._last[stage] = now
             click.echo(f"{stage} ...", err=True)
-        elif now - self._last >= PLAIN_INTERVAL_S and total:
-            self._last = now
+        elif now - self._last[stage] >= PLAIN_INTERVAL_S and total:
+            self._last[stage] = now
             click.echo(f"{stage} ... {100 * done // total} %", err=True)
 
 

@@ -48,8 +48,13 @@ def weights_bytes(weights: Filter) -> int:
     return int(weights.values.nbytes + 3 * weights.bias.nbytes)
 
 
+def layer_symbol(index: int) -> str:
+    """C name of the function of operator number `index`, and stem of its tables."""
+    return f"layer_{index:02d}"
+
+
 def filter_symbols(index: int) -> FilterSymbols:
-    stem = f"layer_{index:02d}"
+    stem = layer_symbol(index)
     return FilterSymbols(f"{stem}_weights", f"{stem}_bias", f"{stem}_multipliers", f"{stem}_shifts")
 
 

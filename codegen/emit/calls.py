@@ -9,9 +9,22 @@ from tinyanime.codegen.ir.ops import Clamp, Padding, Size2D
 from tinyanime.codegen.ir.rescale import AddParameters, RescaleParameters
 
 
+@dataclass(frozen=True, slots=True)
+class WeightTile:
+    """Weights and the output channels they make; pointers are C expressions, `output` may be NULL."""
+
+    weights: str
+    output: str
+    first_channel: int
+    channels: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvolutionCall:
-    """Shared by dense, depthwise, grouped and transposed convolution; symbols are C names."""
+    """Shared by dense, depthwise, grouped and transposed convolution; symbols are C names.
+
+    `tiles` are the weights that calls find in RAM, each once; the dense kernel's template alone knows them.
+    """
 
     template: str
     function: str
@@ -34,6 +47,12 @@ class ConvolutionCall:
     bias: str
     multipliers: str
     shifts: str
+    tiles: tuple[WeightTile, ...] = ()
+
+    @property
+    def splits_channels(self) -> bool:
+        """Whether some call computes a part of the output channels."""
+        return any(tile.output != "NULL" for tile in self.tiles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +84,12 @@ class PoolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddCall:
+    """`seconds` has one C pointer to the second input per call."""
+
     template: ClassVar[str] = "network/call_add.c.j2"
     parameters: AddParameters
     row_bytes: int
+    seconds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +111,14 @@ class ConcatPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConcatCall:
-    """`band_inputs` has one tuple of C pointers per band."""
+    """`inputs` has one tuple of C pointers per call."""
 
     template: ClassVar[str] = "network/call_concat.c.j2"
     whole: bool
     blocks_per_row: int
     out_inner_bytes: int
     parts: tuple[ConcatPart, ...]
-    band_inputs: tuple[tuple[str, ...], ...]
+    inputs: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tinyanime.codegen.emit.arrays import filter_symbols
+from dataclasses import dataclass
+
+from tinyanime.codegen.emit.arrays import FilterSymbols
 from tinyanime.codegen.emit.calls import (
     AddCall,
     Call,
@@ -16,6 +18,7 @@ from tinyanime.codegen.emit.calls import (
     RequantizeCall,
     ReshapeCall,
     ResizeCall,
+    WeightTile,
 )
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import (
@@ -42,23 +45,39 @@ from tinyanime.codegen.ir.rescale import add_parameters, conv_multipliers, resca
 from tinyanime.codegen.ir.tensor import Tensor
 from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel
 
+TILED_KERNEL = "arm_convolve_wrapper_s8"
+"""The kernel that computes a part of the output channels from a part of the weights."""
+
 _CONVOLUTION_TEMPLATES = {
-    "arm_convolve_wrapper_s8": "network/call_convolve.c.j2",
+    TILED_KERNEL: "network/call_convolve.c.j2",
     "arm_depthwise_conv_wrapper_s8": "network/call_depthwise.c.j2",
     "ta_convolve_grouped_s8": "network/call_ta_conv.c.j2",
     "ta_transpose_conv_s8": "network/call_ta_conv.c.j2",
 }
 
 
-def lower_call(graph: Graph, index: int, op: Op, kernel: Kernel, band_inputs: tuple[tuple[str, ...], ...]) -> Call:
-    """Context for operator number `index`; `band_inputs` are C pointers to its inputs, one tuple per band."""
+@dataclass(frozen=True, slots=True)
+class CallPointers:
+    """C pointers of all calls of an operator: one tuple of `inputs` per call, and the weight tiles that they use."""
+
+    inputs: tuple[tuple[str, ...], ...]
+    tiles: tuple[WeightTile, ...] = ()
+
+
+def lower_call(graph: Graph, op: Op, kernel: Kernel, symbols: FilterSymbols, pointers: CallPointers) -> Call:
+    """Context for `op`; `symbols` are the names of its constants where it has some.
+
+    ValueError where `pointers` has tiles and the kernel cannot compute a part of the output channels.
+    """
+    if pointers.tiles and kernel.function != TILED_KERNEL:
+        raise ValueError(f"{op.name}: {kernel.function} does not take weights tile by tile")
     source = graph.tensors[op.inputs[0]]
     target = graph.output_tensor(op)
     match op:
         case Conv2D() | TransposeConv2D():
-            return _convolution(index, op, kernel, source, target)
+            return _convolution(op, kernel, symbols, source, target, pointers.tiles)
         case FullyConnected():
-            return _fully_connected(graph, index, op, kernel, source, target)
+            return _fully_connected(graph, op, kernel, symbols, source, target)
         case MaxPool() | AveragePool():
             return PoolCall(
                 function=kernel.function,
@@ -71,12 +90,13 @@ def lower_call(graph: Graph, index: int, op: Op, kernel: Kernel, band_inputs: tu
                 clamp=op.clamp,
             )
         case Add():
-            return AddCall(parameters=add_parameters(op, graph), row_bytes=target.row_bytes)
+            seconds = tuple(second for _, second in pointers.inputs)
+            return AddCall(parameters=add_parameters(op, graph), row_bytes=target.row_bytes, seconds=seconds)
         case Requantize():
             rescale = rescale_parameters(source.quantization, target.quantization, op.clamp)
             return RequantizeCall(rescale=rescale, row_bytes=target.row_bytes)
         case Concat():
-            return _concat(graph, op, target, band_inputs)
+            return _concat(graph, op, target, pointers.inputs)
         case Pad():
             return PadCall(
                 in_height=source.height,
@@ -111,9 +131,13 @@ def lower_call(graph: Graph, index: int, op: Op, kernel: Kernel, band_inputs: tu
 
 
 def _convolution(
-    index: int, op: Conv2D | TransposeConv2D, kernel: Kernel, source: Tensor, target: Tensor
+    op: Conv2D | TransposeConv2D,
+    kernel: Kernel,
+    symbols: FilterSymbols,
+    source: Tensor,
+    target: Tensor,
+    tiles: tuple[WeightTile, ...] = (),
 ) -> ConvolutionCall:
-    symbols = filter_symbols(index)
     return ConvolutionCall(
         template=_CONVOLUTION_TEMPLATES[kernel.function],
         function=kernel.function,
@@ -136,17 +160,17 @@ def _convolution(
         bias=symbols.bias,
         multipliers=symbols.multipliers,
         shifts=symbols.shifts,
+        tiles=tiles,
     )
 
 
 def _fully_connected(
-    graph: Graph, index: int, op: FullyConnected, kernel: Kernel, source: Tensor, target: Tensor
+    graph: Graph, op: FullyConnected, kernel: Kernel, symbols: FilterSymbols, source: Tensor, target: Tensor
 ) -> Call:
     if kernel.function == "arm_convolve_wrapper_s8":
         # Factors that differ by channel: the same product as a 1x1 convolution of one pixel.
         convolution = Conv2D(name=op.name, inputs=op.inputs, output=op.output, filter=op.filter, clamp=op.clamp)
-        return _convolution(index, convolution, kernel, source, target)
-    symbols = filter_symbols(index)
+        return _convolution(convolution, kernel, symbols, source, target)
     factor = conv_multipliers(op, graph)[0]
     return FullyConnectedCall(
         in_features=source.element_count,
@@ -161,7 +185,7 @@ def _fully_connected(
     )
 
 
-def _concat(graph: Graph, op: Concat, target: Tensor, band_inputs: tuple[tuple[str, ...], ...]) -> ConcatCall:
+def _concat(graph: Graph, op: Concat, target: Tensor, inputs: tuple[tuple[str, ...], ...]) -> ConcatCall:
     rank = len(target.shape)
     inner = target.shape[op.axis + 1 :] if op.axis + 1 < rank else ()
     inner_size = 1
@@ -179,5 +203,5 @@ def _concat(graph: Graph, op: Concat, target: Tensor, band_inputs: tuple[tuple[s
         blocks_per_row=target.width if op.axis == 3 else 1,
         out_inner_bytes=offset,
         parts=tuple(parts),
-        band_inputs=band_inputs,
+        inputs=inputs,
     )

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tinyanime.codegen.emit.arrays import ConstantArray, constant_arrays
-from tinyanime.codegen.emit.calls import Call
-from tinyanime.codegen.emit.lower import lower_call
+from tinyanime.codegen.emit.addresses import Addresses
+from tinyanime.codegen.emit.arrays import ConstantArray, constant_arrays, filter_symbols, layer_symbol
+from tinyanime.codegen.emit.calls import Call, WeightTile
+from tinyanime.codegen.emit.commands import StepContext, step_contexts
+from tinyanime.codegen.emit.lower import CallPointers, lower_call
+from tinyanime.codegen.errors import DoesNotFitError
+from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
-from tinyanime.codegen.ir.ops import Add, Op
+from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.ir.tensor import Tensor
-from tinyanime.codegen.memory.problem import MemoryPlan, Placement
+from tinyanime.codegen.memory.problem import MemoryPlan
 from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelSource
-from tinyanime.codegen.schedule.plan import RowView, Schedule, Step
+from tinyanime.codegen.schedule import plan as schedule_plan
+from tinyanime.codegen.schedule.plan import Schedule
+
+MOST_CALLS = 65535
+"""Calls of one layer and commands of one step: the firmware counts them in 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
-class BandContext:
-    """One row of a layer's band table; pointers are C expressions."""
+class CallRow:
+    """One row of a layer's table of calls; pointers are C expressions, `tile` indexes the layer's weight tiles."""
 
     input: str
-    second: str
     output: str
     in_row_begin: int
     in_rows: int
     out_row_begin: int
     out_row_end: int
     padding_top: int
+    tile: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -38,7 +45,7 @@ class LayerContext:
     symbol: str
     title: str
     details: tuple[str, ...]
-    bands: tuple[BandContext, ...]
+    calls: tuple[CallRow, ...]
     scratch: str
     scratch_bytes: int
     asks_scratch: bool
@@ -54,23 +61,13 @@ class LayerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StepRow:
-    function: str
-    output: str
-    bytes: int
-    layer: int
-    band: int
-    row_begin: int
-    row_end: int
-
-
-@dataclass(frozen=True, slots=True)
 class EndpointContext:
-    """Network input or output; `role` is the field of ta_network."""
+    """Network input or output; `role` is the field of ta_network, `window_bytes` 0 where it lies in RAM whole."""
 
     role: str
     data: str
     bytes: int
+    window_bytes: int
     height: int
     width: int
     channels: int
@@ -82,86 +79,120 @@ class EndpointContext:
 class NetworkContext:
     layers: tuple[LayerContext, ...]
     layer_table: tuple[LayerRow, ...]
-    steps: tuple[StepRow, ...]
+    steps: tuple[StepContext, ...]
     input: EndpointContext
     output: EndpointContext
     arrays: tuple[ConstantArray, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Addresses:
-    """C expressions of planned bytes."""
-
-    places: Mapping[str, Placement]
-    sizes: Mapping[str, int]
-    homes: Mapping[str, str]
-    """Stored tensor to buffer."""
-
-    @classmethod
-    def planned(cls, schedule: Schedule, plan: MemoryPlan) -> _Addresses:
-        places = {place.buffer: place for place in plan.placements}
-        sizes = {buffer.name: buffer.size_bytes for buffer in schedule.buffers}
-        return cls(places, sizes, dict(schedule.tensor_buffers))
-
-    def of(self, buffer: str, offset_bytes: int = 0) -> str:
-        place = self.places[buffer]
-        offset = place.offset_bytes + offset_bytes
-        return f"ta_arena_{place.bank} + {offset}" if offset else f"ta_arena_{place.bank}"
-
-    def view(self, view: RowView) -> str:
-        return self.of(view.buffer, view.offset_bytes)
-
-    def tensor(self, name: str) -> str:
-        return self.of(self.homes[name])
-
-
 def network_context(schedule: Schedule, plan: MemoryPlan, kernels: tuple[Kernel, ...]) -> NetworkContext:
-    """Everything the network templates need; `kernels` has one entry per operator."""
+    """Everything the network templates need; `kernels` has one entry per operator of `schedule.graph`.
+
+    DoesNotFitError where a layer takes more calls, or a step more commands, than the firmware can count.
+    """
     graph = schedule.graph
-    addresses = _Addresses.planned(schedule, plan)
-    by_op: dict[int, list[Step]] = {}
+    addresses = Addresses.planned(schedule, plan)
+    by_op: dict[int, list[schedule_plan.Call]] = {}
     for step in schedule.steps:
-        by_op.setdefault(step.op, []).append(step)
-    layers: list[LayerContext] = []
-    arrays: list[ConstantArray] = []
-    for index, op in enumerate(graph.ops):
-        if index not in by_op:
-            continue
-        layers.append(_layer(schedule, index, kernels[index], by_op[index], addresses))
-        arrays.extend(constant_arrays(graph, index, op, kernels[index]))
+        by_op.setdefault(step.op, []).extend(step.calls)
+    _check_counts(schedule, by_op)
+    layers = tuple(
+        _layer(schedule, index, kernels[index], by_op[index], addresses)
+        for index in range(len(graph.ops))
+        if index in by_op
+    )
+    arrays = [
+        array
+        for index, op in enumerate(graph.ops)
+        if index in by_op and addresses.owners[index] == index
+        for array in constant_arrays(graph, index, op, kernels[index])
+    ]
     return NetworkContext(
-        layers=tuple(layers),
+        layers=layers,
         layer_table=tuple(_layer_row(op, graph.output_tensor(op)) for op in graph.ops),
-        steps=tuple(_step_row(schedule, step, addresses) for step in schedule.steps),
-        input=_endpoint("input", graph.tensors[graph.inputs[0]], addresses),
-        output=_endpoint("output", graph.tensors[graph.outputs[0]], addresses),
+        steps=step_contexts(schedule, addresses),
+        input=_endpoint("input", schedule, graph.inputs[0], schedule.streamed_input, addresses),
+        output=_endpoint("output", schedule, graph.outputs[0], schedule.streamed_output, addresses),
         arrays=tuple(arrays),
     )
 
 
-def layer_symbol(index: int) -> str:
-    return f"layer_{index:02d}"
+def _check_counts(schedule: Schedule, by_op: dict[int, list[schedule_plan.Call]]) -> None:
+    hint = "Use a smaller picture, or a board with more memory (tinyanime boards)."
+    for index, calls in by_op.items():
+        if len(calls) > MOST_CALLS:
+            name = schedule.graph.ops[index].name
+            raise DoesNotFitError(
+                f"Layer '{name}' takes {len(calls):,} kernel calls, the most is {MOST_CALLS:,}.", hint=hint
+            )
+    for step in schedule.steps:
+        if len(step.commands) > MOST_CALLS:
+            name = schedule.op_of(step).name
+            raise DoesNotFitError(
+                f"A step of layer '{name}' takes {len(step.commands):,} commands, the most is {MOST_CALLS:,}.",
+                hint=hint,
+            )
 
 
-def _layer(schedule: Schedule, index: int, kernel: Kernel, steps: list[Step], addresses: _Addresses) -> LayerContext:
+def _layer(
+    schedule: Schedule, index: int, kernel: Kernel, calls: list[schedule_plan.Call], addresses: Addresses
+) -> LayerContext:
     graph = schedule.graph
     op = graph.ops[index]
-    scratch = steps[0].scratch
-    inputs = tuple(tuple(addresses.view(view) for view in step.inputs) for step in steps)
+    scratch = _scratch(op, calls)
+    symbols = filter_symbols(addresses.owners[index])
+    tiles = _tiles(graph, op, calls, symbols.weights, addresses)
+    distinct = tuple(dict.fromkeys(tiles))
+    number = {tile: position for position, tile in enumerate(distinct)}
+    inputs = tuple(tuple(addresses.view(view) for view in call.inputs) for call in calls)
+    rows = zip(calls, [number[tile] for tile in tiles] or [0] * len(calls), strict=True)
     return LayerContext(
         index=index,
         symbol=layer_symbol(index),
         title=f"{op.name} ({type(op).__name__}) by {kernel.function}",
-        details=_details(schedule, index, steps),
-        bands=tuple(_band(op, step, pointers, addresses) for step, pointers in zip(steps, inputs, strict=True)),
+        details=_details(schedule, index, len(calls)),
+        calls=tuple(_call_row(call, tile, addresses) for call, tile in rows),
         scratch=addresses.of(scratch) if scratch else "NULL",
         scratch_bytes=addresses.sizes[scratch] if scratch else 0,
         asks_scratch=kernel.source is KernelSource.CMSIS_NN and kernel.function != "arm_max_pool_s8",
-        call=lower_call(graph, index, op, kernel, inputs),
+        call=lower_call(graph, op, kernel, symbols, CallPointers(inputs, distinct)),
     )
 
 
-def _details(schedule: Schedule, index: int, steps: list[Step]) -> tuple[str, ...]:
+def _scratch(op: Op, calls: list[schedule_plan.Call]) -> str:
+    """The working memory of all calls that need some; empty where none does."""
+    names = sorted({call.scratch for call in calls} - {""})
+    if len(names) > 1:
+        raise ValueError(f"{op.name}: its calls have different working memories {names}")
+    return names[0] if names else ""
+
+
+def _tiles(
+    graph: Graph, op: Op, calls: list[schedule_plan.Call], weights: str, addresses: Addresses
+) -> tuple[WeightTile, ...]:
+    """One entry per call; none where all calls find all weights in flash."""
+    if not any(call.weights or call.channels for call in calls):
+        return ()
+    everything = schedule_plan.ChannelRange(0, graph.output_tensor(op).channels)
+    tiles = []
+    for call in calls:
+        channels = call.channels or everything
+        if not call.tile and channels != everything:
+            raise ValueError(f"{op.name}: channels {channels.begin} to {channels.end} have no tile to go to")
+        if call.weights is None and channels != everything:
+            raise ValueError(f"{op.name}: channels {channels.begin} to {channels.end} have no weights in RAM")
+        tiles.append(
+            WeightTile(
+                addresses.span(call.weights) if call.weights else weights,
+                addresses.of(call.tile) if call.tile else "NULL",
+                channels.begin,
+                channels.count,
+            )
+        )
+    return tuple(tiles)
+
+
+def _details(schedule: Schedule, index: int, calls: int) -> tuple[str, ...]:
     graph = schedule.graph
     op = graph.ops[index]
     sources = ", ".join(f"{t.name} {list(t.shape)}" for t in graph.input_tensors(op))
@@ -169,26 +200,29 @@ def _details(schedule: Schedule, index: int, steps: list[Step]) -> tuple[str, ..
     lines = [f"{sources} to {target.name} {list(target.shape)}"]
     macs = op_macs(graph, op)
     if macs:
-        lines.append(f"{macs:,} multiply-accumulates")
-    stage = schedule.stages[steps[0].stage]
-    if len(stage.ops) > 1:
-        names = ", ".join(graph.ops[i].name for i in stage.ops)
-        bands = "1 band" if stage.bands == 1 else f"{stage.bands} bands"
-        lines.append(f"one stage in {bands}: {names}")
+        lines.append(f"{macs:,} multiply-accumulates in {calls:,} call{'s' if calls > 1 else ''}")
+    again = [item.tensor for item in schedule.recomputed if item.op == index]
+    if again:
+        lines.append(f"computes {again[0]} again, which so need not be kept")
+    for number, stage in enumerate(schedule.stages):
+        if index in stage.ops and len(stage.ops) > 1:
+            names = ", ".join(graph.ops[i].name for i in stage.ops)
+            strips = f"{stage.strips} strip{'s' if stage.strips > 1 else ''}"
+            lines.append(f"stage {number}, in {strips}: {names}")
     return tuple(lines)
 
 
-def _band(op: Op, step: Step, pointers: tuple[str, ...], addresses: _Addresses) -> BandContext:
-    first = step.inputs[0]
-    return BandContext(
-        input=pointers[0],
-        second=pointers[1] if isinstance(op, Add) else "NULL",
-        output=addresses.view(step.output),
+def _call_row(call: schedule_plan.Call, tile: int, addresses: Addresses) -> CallRow:
+    first = call.inputs[0]
+    return CallRow(
+        input=addresses.view(first),
+        output=addresses.view(call.output),
         in_row_begin=first.rows.begin,
         in_rows=first.rows.count,
-        out_row_begin=step.output.rows.begin,
-        out_row_end=step.output.rows.end,
-        padding_top=step.padding_top,
+        out_row_begin=call.output.rows.begin,
+        out_row_end=call.output.rows.end,
+        padding_top=call.padding_top,
+        tile=tile,
     )
 
 
@@ -196,25 +230,18 @@ def _layer_row(op: Op, tensor: Tensor) -> LayerRow:
     return LayerRow(op.name, tensor.height, tensor.row_bytes)
 
 
-def _step_row(schedule: Schedule, step: Step, addresses: _Addresses) -> StepRow:
-    rows = step.output.rows
-    row_bytes = schedule.graph.tensors[step.output.tensor].row_bytes
-    return StepRow(
-        function=layer_symbol(step.op),
-        output=addresses.view(step.output),
-        bytes=rows.count * row_bytes,
-        layer=step.op,
-        band=step.band,
-        row_begin=rows.begin,
-        row_end=rows.end,
-    )
-
-
-def _endpoint(role: str, tensor: Tensor, addresses: _Addresses) -> EndpointContext:
+def _endpoint(role: str, schedule: Schedule, name: str, window: str, addresses: Addresses) -> EndpointContext:
+    tensor = schedule.graph.tensors[name]
+    if window:
+        data = addresses.of(window)
+    else:
+        home = schedule.storage_of(name)
+        data = addresses.of(home.buffer, home.offset_bytes)
     return EndpointContext(
         role=role,
-        data=addresses.tensor(tensor.name),
+        data=data,
         bytes=tensor.size_bytes,
+        window_bytes=addresses.sizes[window] if window else 0,
         height=tensor.height,
         width=tensor.width,
         channels=tensor.channels,

@@ -12,27 +12,15 @@ from pathlib import Path
 
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.board_support import startup_folder
-from tinyanime.codegen.bundle import (
-    MANIFEST_NAME,
-    MANIFEST_VERSION,
-    MODEL_NAME,
-    Manifest,
-    ManifestBank,
-    ManifestBuffer,
-    ManifestLayer,
-    ManifestStep,
-    ManifestTensor,
-)
+from tinyanime.codegen.bundle import MANIFEST_NAME, MODEL_NAME, Manifest
 from tinyanime.codegen.cmsis_nn.sources import KernelLibrary
+from tinyanime.codegen.emit.calls import ConvolutionCall
+from tinyanime.codegen.emit.manifest import ManifestInput, build_manifest
 from tinyanime.codegen.emit.network import NetworkContext, network_context
 from tinyanime.codegen.emit.render import environment
-from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.macs import op_macs
-from tinyanime.codegen.memory.banks import activation_banks
+from tinyanime.codegen.memory.banks import CACHE_LINE_BYTES, activation_banks
 from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelSource
 from tinyanime.codegen.schedule.choose import PlannedSchedule
-
-ROUNDING = "double"
 
 _Files = dict[str, bytes]
 """Path to content while a project is put together."""
@@ -64,16 +52,18 @@ class ArenaBank:
 
 @dataclass(frozen=True, slots=True)
 class ReportBank:
-    """One line of the memory summary in network.c."""
+    """A bank in network.c: its line of the memory summary, and the size of its arena, whole cache lines."""
 
     name: str
     peak_bytes: int
     available_bytes: int
+    arena_bytes: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ProjectInput:
-    """What a project is made from: `kernels` has one entry per operator, `model` is the ONNX file's bytes."""
+    """What a project is made from: `kernels` has one entry per operator of the planned schedule's graph, `model` is
+    the ONNX file's bytes."""
 
     board: Board
     planned: PlannedSchedule
@@ -84,14 +74,18 @@ class ProjectInput:
 
 def assemble_project(source: ProjectInput) -> Project:
     """All files of the project and its manifest."""
-    graph = source.planned.schedule.graph
     context = network_context(source.planned.schedule, source.planned.plan, source.kernels)
     content: _Files = {MODEL_NAME: source.model}
     content.update(_network_files(source, context))
     content.update(_firmware_files(source.board))
     content.update(_cmsis_nn_files(source))
     content.update(_board_files(source, content))
-    manifest = _manifest(source, graph, context, content)
+    sources = tuple((path, hashlib.sha256(data).hexdigest()) for path, data in sorted(content.items()))
+    manifest = build_manifest(
+        ManifestInput(source.board, source.planned, source.kernels, source.cmsis_nn.name, source.model),
+        context,
+        sources,
+    )
     hash_text = environment().get_template("network/manifest_hash.h.j2").render(manifest_sha256=manifest.sha256())
     content["network/manifest_hash.h"] = hash_text.encode()
     content[MANIFEST_NAME] = manifest.to_json().encode()
@@ -107,8 +101,9 @@ def _network_files(source: ProjectInput, context: NetworkContext) -> _Files:
     network = env.get_template("network/network.c.j2").render(
         **shared,
         board=source.board,
-        banks=[ReportBank(b.name, peaks[b.name], b.size_bytes) for b in banks],
+        banks=[ReportBank(b.name, peaks[b.name], b.size_bytes, _whole_lines(peaks[b.name])) for b in banks],
         uses_cmsis_nn=bool(_cmsis_functions(source)),
+        uses_tiles=any(isinstance(layer.call, ConvolutionCall) and layer.call.tiles for layer in context.layers),
         uses_scratch=any(layer.asks_scratch for layer in context.layers),
         layers=context.layers,
         layer_table=context.layer_table,
@@ -126,6 +121,11 @@ def _network_files(source: ProjectInput, context: NetworkContext) -> _Files:
         "network/weights.c": env.get_template("network/weights.c.j2").render(**shared).encode(),
         "network/weights.h": env.get_template("network/weights.h.j2").render(**shared).encode(),
     }
+
+
+def _whole_lines(size_bytes: int) -> int:
+    """Cache maintenance of the last buffer must not reach what lies behind the arena."""
+    return -(-size_bytes // CACHE_LINE_BYTES) * CACHE_LINE_BYTES
 
 
 def _firmware_files(board: Board) -> _Files:
@@ -176,7 +176,7 @@ def _board_files(source: ProjectInput, content: _Files) -> _Files:
         "board": board,
         "MemoryUse": MemoryUse,
         "stack_bytes": board.stack_bytes,
-        "banks": [ArenaBank(name, peak) for name, peak in source.planned.plan.peak_bytes],
+        "banks": [ArenaBank(name, _whole_lines(peak)) for name, peak in source.planned.plan.peak_bytes],
         "sources": [path for path in c_files if not path.startswith("cmsis_nn/")],
         "cmsis_sources": [path for path in c_files if path.startswith("cmsis_nn/")],
         "include_dirs": include_dirs,
@@ -192,59 +192,3 @@ def _board_files(source: ProjectInput, content: _Files) -> _Files:
         path = name if name == "Makefile" else f"board/{name}"
         out[path] = env.get_template(f"project/{kind}/{entry.name}").render(context).encode()
     return out
-
-
-def _manifest(source: ProjectInput, graph: Graph, context: NetworkContext, content: _Files) -> Manifest:
-    planned, board = source.planned, source.board
-    peaks = dict(planned.plan.peak_bytes)
-    places = {p.buffer: p for p in planned.plan.placements}
-    return Manifest(
-        version=MANIFEST_VERSION,
-        tinyanime_version=version("tinyanime"),
-        board=board.name,
-        model_name=graph.name,
-        model_sha256=hashlib.sha256(source.model).hexdigest(),
-        rounding=ROUNDING,
-        kernels=source.cmsis_nn.name,
-        picture_black=graph.picture_range.black,
-        picture_white=graph.picture_range.white,
-        input=_endpoint(graph, graph.inputs[0]),
-        output=_endpoint(graph, graph.outputs[0]),
-        layers=tuple(
-            ManifestLayer(
-                op.name,
-                type(op).__name__,
-                kernel.function,
-                op.output,
-                graph.output_tensor(op).shape,
-                op_macs(graph, op),
-            )
-            for op, kernel in zip(graph.ops, source.kernels, strict=True)
-        ),
-        steps=tuple(ManifestStep(s.layer, s.band, s.row_begin, s.row_end, s.bytes) for s in context.steps),
-        buffers=tuple(
-            ManifestBuffer(
-                b.name,
-                places[b.name].bank,
-                places[b.name].offset_bytes,
-                b.size_bytes,
-                b.first_step,
-                b.end_step,
-            )
-            for b in planned.schedule.buffers
-        ),
-        banks=tuple(
-            ManifestBank(b.name, b.base, board.region(b.name).size_bytes, b.size_bytes, peaks[b.name])
-            for b in activation_banks(board)
-        ),
-        lower_bound_bytes=planned.plan.lower_bound_bytes,
-        weights_bytes=sum(array.size_bytes for array in context.arrays),
-        sources=tuple((path, hashlib.sha256(data).hexdigest()) for path, data in sorted(content.items())),
-    )
-
-
-def _endpoint(graph: Graph, name: str) -> ManifestTensor:
-    tensor = graph.tensors[name]
-    return ManifestTensor(
-        name, tensor.shape, tensor.quantization.scale, tensor.quantization.zero_point, tensor.size_bytes
-    )

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 from tinyanime.boards.schema import Board, MemoryRegion, MemoryUse
-from tinyanime.codegen.memory.problem import Bank
+from tinyanime.codegen.memory.problem import Bank, Reserved
 
 RESERVED_DATA_BYTES = 12 * 1024
 """Kept for .data and .bss (link buffers, executor state, library state); the linker script enforces it."""
 
-BANK_ALIGNMENT_BYTES = 32
-"""One Cortex-M7 cache line."""
+CACHE_LINE_BYTES = 32
+"""Cortex-M7 data cache (ARM DDI 0489, section 5.1); the only core with a data cache among the boards."""
 
 
-def reserved_bytes(board: Board, region: MemoryRegion) -> int:
-    """Bytes of `region` that the stack and static data take."""
-    reserved = 0
+def reserved(board: Board, region: MemoryRegion) -> tuple[Reserved, ...]:
+    """What takes bytes of `region` before the plan: static data in the first DATA region, the stack in the first
+    STACK region."""
+    taken = []
     if region in board.regions(MemoryUse.DATA)[:1]:
-        reserved += RESERVED_DATA_BYTES
+        taken.append(Reserved("link and static data", RESERVED_DATA_BYTES))
     if region in board.regions(MemoryUse.STACK)[:1]:
-        reserved += board.stack_bytes
-    return reserved
+        taken.append(Reserved("stack", board.stack_bytes))
+    return tuple(taken)
 
 
 def activation_banks(board: Board) -> tuple[Bank, ...]:
-    """Banks for feature maps and scratch, in the order of the board file."""
+    """Banks for feature maps and scratch, in the order of the board file; whole cache lines, none empty."""
     banks = []
     for region in board.regions(MemoryUse.ACTIVATIONS):
-        free = region.size_bytes - reserved_bytes(board, region)
-        free -= free % BANK_ALIGNMENT_BYTES
-        if free > 0:
-            banks.append(Bank(region.name, region.base, free, region.access_cost))
+        taken = reserved(board, region)
+        free = region.size_bytes - sum(item.size_bytes for item in taken)
+        free -= free % CACHE_LINE_BYTES
+        if free <= 0:
+            continue
+        banks.append(
+            Bank(
+                region.name,
+                region.base,
+                free,
+                region.access_cost,
+                dma=region.dma and board.tile_dma is not None,
+                cache_line_bytes=CACHE_LINE_BYTES if region.cacheable else 0,
+                reserved=taken,
+            )
+        )
     return tuple(banks)

@@ -1,118 +1,136 @@
-"""Greedy placement: several deterministic orders of first fit over all banks, the cheapest complete one wins."""
+"""The planner: greedy placement, certified lower bounds, and an exact search where they do not meet.
+
+The exact search needs OR-tools (extra `plan`). Without it the greedy plan is returned with the gap that is left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tinyanime.codegen.memory.problem import Bank, Buffer, MemoryPlan, MemoryProblem, Placement
+from tinyanime.codegen.memory.fit import Fitting, work_out
+from tinyanime.codegen.memory.greedy import Attempt, attempts
+from tinyanime.codegen.memory.layout import (
+    Layout,
+    access_bound,
+    all_choices,
+    cheapest_choices,
+    lay_out,
+    peak_bound,
+)
+from tinyanime.codegen.memory.problem import Certificate, MemoryPlan, MemoryProblem, Objective, Placement
+from tinyanime.codegen.memory.shortage import Shortage, describe, lower_bound_bytes
 
-_Key = Callable[[Buffer], tuple[float | str, ...]]
+__all__ = ["Shortage", "SolveOptions", "lower_bound_bytes", "solve"]
 
 
 @dataclass(frozen=True, slots=True)
-class Shortage:
-    """Why no order placed everything: the buffer that found no room in the attempt that came furthest."""
+class SolveOptions:
+    """`exact`: whether to search where greedy placement is not proven optimal, and for how long.
 
-    buffer: Buffer
-    largest_gap_bytes: int
-    """Largest free block in any bank during the buffer's life, next to what was already placed."""
+    `effort_seconds` is CP-SAT's deterministic time, about a second of one core each; results depend on it but not on
+    the machine.
+    """
 
-
-def lower_bound_bytes(buffers: Iterable[Buffer]) -> int:
-    """Largest sum of buffer sizes alive in one step."""
-    items = tuple(buffers)
-    starts = {buffer.first_step for buffer in items}
-    return max((sum(b.size_bytes for b in items if b.first_step <= s < b.end_step) for s in starts), default=0)
+    exact: bool = True
+    effort_seconds: float = 6.0
 
 
-def solve(problem: MemoryProblem) -> MemoryPlan | Shortage:
-    """Place every buffer, or say which one could not be placed. Deterministic."""
-    best: tuple[int, tuple[Placement, ...]] | None = None
-    shortage: tuple[int, Shortage] | None = None
-    for key in _orders():
-        placed = _first_fit(problem, sorted(problem.buffers, key=key))
-        if isinstance(placed, Shortage):
-            rank = placed.largest_gap_bytes - placed.buffer.size_bytes
-            if shortage is None or rank > shortage[0]:
-                shortage = (rank, placed)
-            continue
-        cost = _access_cost(problem, placed)
-        if best is None or cost < best[0]:
-            best = (cost, placed)
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Of the problem's first and second objective; `infeasible`: there is no plan at all."""
+
+    first: int
+    second: int
+    infeasible: bool = False
+
+
+def solve(problem: MemoryProblem, options: SolveOptions | None = None) -> MemoryPlan | Shortage:
+    """Place every buffer as the problem's objective asks, or say what could not be placed. Deterministic."""
+    options = options or SolveOptions()
+    fitting = work_out(problem)
+    tried, best, simple = _greedy(fitting)
+    searched = None
+    if options.exact and not simple.infeasible and (best is None or not _proven(problem, best, simple)):
+        best, searched = _search(fitting, best, options)
     if best is None:
-        assert shortage is not None
-        return shortage[1]
-    return MemoryPlan(best[1], _peaks(problem, best[1]), lower_bound_bytes(problem.buffers))
+        return describe(fitting, tried, proven=simple.infeasible or (searched is not None and searched.infeasible))
+    return _plan(problem, best, _settled(fitting, best, simple, searched))
 
 
-def _orders() -> tuple[_Key, ...]:
-    def hotness(b: Buffer) -> float:
-        return b.accesses_bytes / max(b.size_bytes, 1)
+def _greedy(fitting: Fitting) -> tuple[list[Attempt], Layout | None, _Bounds]:
+    """Greedy attempts until one is proven optimal, the best complete one, and the bounds that need no search."""
+    problem = fitting.problem
+    tried: list[Attempt] = []
+    best: Layout | None = None
+    bounds = _simple_bounds(fitting)
+    for attempt in attempts(fitting):
+        tried.append(attempt)
+        if attempt.missing:
+            continue
+        layout = lay_out(fitting, [place for place in attempt.places if place is not None])
+        if best is None or layout.score(problem.objective) < best.score(problem.objective):
+            best = layout
+        if _proven(problem, best, bounds):
+            break
+    return tried, best, bounds
 
-    def lifetime(b: Buffer) -> int:
-        return b.end_step - b.first_step
 
-    return (
-        lambda b: (-hotness(b), -b.size_bytes, b.name),
-        lambda b: (-b.size_bytes, -lifetime(b), b.name),
-        lambda b: (-b.size_bytes * lifetime(b), -b.size_bytes, b.name),
-        lambda b: (-lifetime(b), -b.size_bytes, b.name),
-        lambda b: (b.first_step, -b.size_bytes, b.name),
-        lambda b: (-b.end_step, -b.size_bytes, b.name),
+def _simple_bounds(fitting: Fitting) -> _Bounds:
+    """What needs no search. In both orders the second bound holds for plans at the first bound, if there are any."""
+    if not all(all_choices(fitting)):
+        return _Bounds(0, 0, infeasible=True)
+    access, peak = access_bound(fitting), peak_bound(fitting, all_choices(fitting))
+    too_much = peak > sum(bank.size_bytes for bank in fitting.banks)
+    if fitting.problem.objective is Objective.TIME:
+        return _Bounds(access, peak_bound(fitting, cheapest_choices(fitting)), too_much)
+    return _Bounds(peak, access, too_much)
+
+
+def _settled(fitting: Fitting, layout: Layout, simple: _Bounds, searched: _Bounds | None) -> _Bounds:
+    """The best bounds that hold for `layout`; the simple second bound only does at the simple first bound."""
+    if fitting.problem.objective is Objective.RAM or layout.access_cost == simple.first:
+        second = simple.second
+    else:
+        second = peak_bound(fitting, all_choices(fitting))
+    if searched is None:
+        return _Bounds(simple.first, second)
+    return _Bounds(max(simple.first, searched.first), max(second, searched.second))
+
+
+def _proven(problem: MemoryProblem, layout: Layout, bounds: _Bounds) -> bool:
+    return layout.score(problem.objective) == (bounds.first, bounds.second)
+
+
+def _search(
+    fitting: Fitting, start: Layout | None, options: SolveOptions
+) -> tuple[Layout | None, _Bounds | None]:
+    """A plan at least as good as `start`, with bounds that hold for it; `start` and None without OR-tools."""
+    try:
+        from tinyanime.codegen.memory.budget import Budget
+        from tinyanime.codegen.memory.exact import ExactSearch
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "ortools":
+            raise
+        return start, None
+    found = ExactSearch(fitting, start, Budget(options.effort_seconds)).run()
+    return found.layout, _Bounds(found.first_bound, found.second_bound, found.infeasible)
+
+
+def _plan(problem: MemoryProblem, layout: Layout, bounds: _Bounds) -> MemoryPlan:
+    timed = problem.objective is Objective.TIME
+    access, peak = (bounds.first, bounds.second) if timed else (bounds.second, bounds.first)
+    return MemoryPlan(
+        tuple(
+            Placement(buffer.name, problem.banks[bank].name, offset)
+            for buffer, (bank, offset) in zip(problem.buffers, layout.places, strict=True)
+        ),
+        tuple((bank.name, size) for bank, size in zip(problem.banks, layout.peaks, strict=True)),
+        Certificate(
+            total_peak_bytes=layout.total_peak,
+            peak_bound_bytes=peak,
+            access_cost=layout.access_cost,
+            access_cost_bound=access,
+            alive_bytes=lower_bound_bytes(problem.buffers),
+            proven=layout.total_peak == peak and layout.access_cost == access,
+        ),
     )
-
-
-def _first_fit(problem: MemoryProblem, order: list[Buffer]) -> tuple[Placement, ...] | Shortage:
-    banks = sorted(problem.banks, key=lambda bank: (bank.access_cost, bank.name))
-    placed: dict[str, tuple[Buffer, Placement]] = {}
-    for buffer in order:
-        placement = next((p for bank in banks if (p := _lowest_place(buffer, bank, placed.values())) is not None), None)
-        if placement is None:
-            return Shortage(buffer, max(_largest_gap(buffer, bank, placed.values()) for bank in banks))
-        placed[buffer.name] = (buffer, placement)
-    return tuple(placed[buffer.name][1] for buffer in problem.buffers)
-
-
-def _occupied(buffer: Buffer, bank: Bank, placed: Iterable[tuple[Buffer, Placement]]) -> list[tuple[int, int]]:
-    """Byte ranges of `bank` taken by buffers alive together with `buffer`, by address; closed by the bank's end."""
-    ranges = sorted(
-        (place.offset_bytes, place.offset_bytes + other.size_bytes)
-        for other, place in placed
-        if place.bank == bank.name and other.first_step < buffer.end_step and buffer.first_step < other.end_step
-    )
-    return [*ranges, (bank.size_bytes, bank.size_bytes)]
-
-
-def _lowest_place(buffer: Buffer, bank: Bank, placed: Iterable[tuple[Buffer, Placement]]) -> Placement | None:
-    if buffer.banks and bank.name not in buffer.banks:
-        return None
-    cursor = 0
-    for begin, end in _occupied(buffer, bank, placed):
-        misaligned = -(bank.base + cursor) % buffer.alignment_bytes
-        if cursor + misaligned + buffer.size_bytes <= begin:
-            return Placement(buffer.name, bank.name, cursor + misaligned)
-        cursor = max(cursor, end)
-    return None
-
-
-def _largest_gap(buffer: Buffer, bank: Bank, placed: Iterable[tuple[Buffer, Placement]]) -> int:
-    if buffer.banks and bank.name not in buffer.banks:
-        return 0
-    cursor = largest = 0
-    for begin, end in _occupied(buffer, bank, placed):
-        largest = max(largest, begin - cursor)
-        cursor = max(cursor, end)
-    return largest
-
-
-def _access_cost(problem: MemoryProblem, placements: tuple[Placement, ...]) -> int:
-    cost = {bank.name: bank.access_cost for bank in problem.banks}
-    return sum(b.accesses_bytes * cost[p.bank] for b, p in zip(problem.buffers, placements, strict=True))
-
-
-def _peaks(problem: MemoryProblem, placements: tuple[Placement, ...]) -> tuple[tuple[str, int], ...]:
-    peaks = {bank.name: 0 for bank in problem.banks}
-    for buffer, place in zip(problem.buffers, placements, strict=True):
-        peaks[place.bank] = max(peaks[place.bank], place.offset_bytes + buffer.size_bytes)
-    return tuple(peaks.items())

@@ -23,7 +23,7 @@ from tinyanime.codegen.schedule.dma import TransferOptions, add_transfers
 from tinyanime.codegen.schedule.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.plan import Recomputed, Schedule
 from tinyanime.codegen.schedule.recompute import RecomputeVariant, recompute_variants
-from tinyanime.codegen.schedule.search import LayoutSpace, layout_space
+from tinyanime.codegen.schedule.search import LOW_STRIP_ROWS, STRIP_ROWS, LayoutSpace, layout_space
 from tinyanime.codegen.schedule.shortage import Attempt, no_banks, plan_does_not_fit, too_many_steps
 from tinyanime.codegen.schedule.timeline import Timeline, simulate
 
@@ -126,8 +126,8 @@ class _Choice:
             )
         return (wanted,)
 
-    def _space(self, graph: Graph, template: Layout) -> LayoutSpace:
-        return layout_space(graph, self.scratch_bytes, CostModel(), template)
+    def _space(self, graph: Graph, template: Layout, strip_rows: tuple[int, ...] = STRIP_ROWS) -> LayoutSpace:
+        return layout_space(graph, self.scratch_bytes, CostModel(), template, strip_rows)
 
     def _fastest(self, variant: RecomputeVariant, template: Layout) -> PlannedSchedule | None:
         """Builds the smallest nearly fastest layout with several sizes of weight tiles."""
@@ -160,8 +160,8 @@ class _Choice:
         choices: list[tuple[int, int, int, RecomputeVariant, Layout]] = []
         for variant in (base, *recompute_variants(self.graph)):
             # A shared buffer lives longer than either tensor: across stages that may cost more than it saves.
-            for overlay in (True, False):
-                option = self._space(variant.graph, replace(template, overlay=overlay)).smallest()
+            space = self._space(variant.graph, template, LOW_STRIP_ROWS)
+            for option in (space.smallest(), space.apart().smallest()):
                 built = build_schedule(variant.graph, option.layout, self.scratch_bytes)
                 choices.append((lower_bound_bytes(built.buffers), option.cycles, len(choices), variant, option.layout))
         choices.sort(key=lambda choice: choice[:3])

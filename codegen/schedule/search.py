@@ -6,8 +6,7 @@ path over the cut points. Budgets are the stages' own peaks: there are only so m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from tinyanime.codegen.ir.graph import Graph
@@ -22,6 +21,9 @@ from tinyanime.codegen.schedule.strips import RECEIVED, StageRun, run_stage
 STRIP_ROWS = (1, 2, 4, 8, 16, 32)
 """Strip heights that are tried, beside the whole map for single operators."""
 
+LOW_STRIP_ROWS = (1, 2, 4)
+"""Those that can need the least memory: line buffers grow with the strip."""
+
 _MOST_CUTS = 24
 _SEARCHED_OPERATORS = 2000
 """Operators in all stages that are tried together, roughly: a bound on the time of the search."""
@@ -29,11 +31,15 @@ _SEARCHED_OPERATORS = 2000
 
 @dataclass(frozen=True, slots=True)
 class StageOption:
-    """A stage as it could be: its layout, peak bytes while it runs (all maps alive then), and modelled cycles."""
+    """A stage as it could be: its layout, peak bytes while it runs (all maps alive then), and modelled cycles.
+
+    `apart_bytes` is the peak where no output shares the buffer of a dying input.
+    """
 
     layout: StageLayout
     peak_bytes: int
     cycles: int
+    apart_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,11 @@ class LayoutSpace:
     operators: int
     template: Layout
     """Overlay and streaming as all layouts of this space have them."""
+
+    def apart(self) -> LayoutSpace:
+        """The same space without shared buffers."""
+        options = tuple(replace(option, peak_bytes=option.apart_bytes) for option in self.options)
+        return LayoutSpace(options, self.operators, replace(self.template, overlay=False))
 
     def budgets(self) -> tuple[int, ...]:
         """Every peak that a stage can have, ascending: only these are worth trying as budgets."""
@@ -102,25 +113,31 @@ class LayoutSpace:
         return found
 
 
-def layout_space(graph: Graph, scratch_bytes: ScratchBytes, cost: CostModel, template: Layout) -> LayoutSpace:
+def layout_space(
+    graph: Graph,
+    scratch_bytes: ScratchBytes,
+    cost: CostModel,
+    template: Layout,
+    strip_rows: tuple[int, ...] = STRIP_ROWS,
+) -> LayoutSpace:
     """Every stage between two of the graph's cut points, at every strip height, with its peak and cost."""
     needs = GraphNeeds.of(graph)
     cuts = _cut_points(graph, needs, template)
-    row_cycles = tuple(_row_cycles(graph, i, cost) for i in range(len(graph.ops)))
+    evaluation = _Evaluation(needs, template, scratch_bytes, cost)
     options: list[StageOption] = []
     for position, first in enumerate(cuts[:-1]):
         for end in cuts[position + 1 :]:
             if end - first > 1 and any(is_alias(graph, graph.ops[i]) for i in range(first, end)):
                 break
-            for strip_rows in _strip_heights(graph, first, end):
-                stage = StageLayout(first, end, strip_rows)
-                options.append(_evaluate(needs, stage, template, scratch_bytes, cost, row_cycles))
+            for rows in _strip_heights(graph, first, end, strip_rows):
+                stage = StageLayout(first, end, rows)
+                options.append(evaluation.of(stage))
     return LayoutSpace(tuple(options), len(graph.ops), template)
 
 
-def _strip_heights(graph: Graph, first: int, end: int) -> tuple[int, ...]:
+def _strip_heights(graph: Graph, first: int, end: int, tried: tuple[int, ...]) -> tuple[int, ...]:
     height = graph.output_tensor(graph.ops[end - 1]).height
-    heights = [rows for rows in STRIP_ROWS if rows < height]
+    heights = [rows for rows in tried if rows < height]
     if end - first == 1 or not heights:
         heights.append(height)
     return tuple(heights)
@@ -172,42 +189,53 @@ def _row_cycles(graph: Graph, index: int, cost: CostModel) -> tuple[int, int]:
     return per_row, max(0, cycles(1) - per_row)
 
 
-def _evaluate(
-    needs: GraphNeeds,
-    stage: StageLayout,
-    template: Layout,
-    scratch_bytes: ScratchBytes,
-    cost: CostModel,
-    row_cycles: tuple[tuple[int, int], ...],
-) -> StageOption:
-    graph = needs.graph
-    if is_alias(graph, graph.ops[stage.first_op]):
-        return StageOption(stage, 0, 0)
-    whole = whole_tensors(needs, stage, template)
-    run = run_stage(needs, stage.ops, stage.strip_rows, whole, streamed_input_of(needs, stage, template))
-    lines = {name: rows * graph.tensors[name].row_bytes for name, rows in run.line_rows}
-    peak = sum(lines.values()) + _scratch(graph, run, scratch_bytes) + _whole_bytes(needs, stage, whole, template, run)
-    cycles = 0
-    for event in run.events:
-        if event.op == RECEIVED:
-            continue
-        per_row, per_call = row_cycles[event.op]
-        cycles += per_row * (event.end - event.begin) + per_call
-    moved = sum(
-        size * max(0, ceil(graph.tensors[name].height * graph.tensors[name].row_bytes / size) - 1)
-        for name, size in lines.items()
-        if size
-    )
-    outside = sum(graph.tensors[n].size_bytes for n in {*whole, *_inputs(needs, stage)})
-    return StageOption(stage, peak, cycles + cost.move_cycles(moved) + outside // 4)
+@dataclass(eq=False, slots=True)
+class _Evaluation:
+    needs: GraphNeeds
+    template: Layout
+    scratch_bytes: ScratchBytes
+    cost: CostModel
+    row_cycles: dict[int, tuple[int, int]] = field(default_factory=dict)
+    scratches: dict[tuple[int, int], int] = field(default_factory=dict)
 
+    def of(self, stage: StageLayout) -> StageOption:
+        needs, graph = self.needs, self.needs.graph
+        if is_alias(graph, graph.ops[stage.first_op]):
+            return StageOption(stage, 0, 0, 0)
+        whole = whole_tensors(needs, stage, self.template)
+        run = run_stage(needs, stage.ops, stage.strip_rows, whole, streamed_input_of(needs, stage, self.template))
+        lines = {name: rows * graph.tensors[name].row_bytes for name, rows in run.line_rows}
+        alive = _alive_whole(needs, stage, whole, self.template)
+        apart = sum(lines.values()) + self._scratch(run) + sum(graph.tensors[name].size_bytes for name in alive)
+        peak = apart - _shared_bytes(needs, stage, whole, alive, run) if self.template.overlay else apart
+        cycles = 0
+        for event in run.events:
+            if event.op != RECEIVED:
+                per_row, per_call = self._row_cycles(event.op)
+                cycles += per_row * (event.end - event.begin) + per_call
+        moved = sum(
+            size * max(0, ceil(graph.tensors[name].height * graph.tensors[name].row_bytes / size) - 1)
+            for name, size in lines.items()
+            if size
+        )
+        outside = sum(graph.tensors[n].size_bytes for n in {*whole, *_inputs(needs, stage)})
+        return StageOption(stage, peak, cycles + self.cost.move_cycles(moved) + outside // 4, apart)
 
-def _scratch(graph: Graph, run: StageRun, scratch_bytes: ScratchBytes) -> int:
-    rows: dict[int, int] = {}
-    for event in run.events:
-        rows[event.op] = max(rows.get(event.op, 0), event.end - event.begin)
-    sizes: Iterable[int] = (scratch_bytes(graph, graph.ops[op], n) for op, n in rows.items() if op != RECEIVED)
-    return max(sizes, default=0)
+    def _scratch(self, run: StageRun) -> int:
+        rows: dict[int, int] = {}
+        for event in run.events:
+            rows[event.op] = max(rows.get(event.op, 0), event.end - event.begin)
+        rows.pop(RECEIVED, None)
+        graph = self.needs.graph
+        for key in rows.items():
+            if key not in self.scratches:
+                self.scratches[key] = self.scratch_bytes(graph, graph.ops[key[0]], key[1])
+        return max((self.scratches[key] for key in rows.items()), default=0)
+
+    def _row_cycles(self, op: int) -> tuple[int, int]:
+        if op not in self.row_cycles:
+            self.row_cycles[op] = _row_cycles(self.needs.graph, op, self.cost)
+        return self.row_cycles[op]
 
 
 def _inputs(needs: GraphNeeds, stage: StageLayout) -> set[str]:
@@ -220,8 +248,8 @@ def _inputs(needs: GraphNeeds, stage: StageLayout) -> set[str]:
     }
 
 
-def _whole_bytes(needs: GraphNeeds, stage: StageLayout, whole: frozenset[str], template: Layout, run: StageRun) -> int:
-    """Bytes of whole maps alive while the stage runs: its own, its inputs, and what passes by."""
+def _alive_whole(needs: GraphNeeds, stage: StageLayout, whole: frozenset[str], template: Layout) -> set[str]:
+    """Whole maps alive while the stage runs: its own, its inputs, and what passes by."""
     graph = needs.graph
     alive = set(whole)
     for name in graph.tensors:
@@ -231,19 +259,23 @@ def _whole_bytes(needs: GraphNeeds, stage: StageLayout, whole: frozenset[str], t
         read = any(reader >= stage.first_op for reader, _ in needs.consumers[name])
         if made and (read or name in graph.outputs):
             alive.add(name)
-    total = sum(graph.tensors[name].size_bytes for name in alive)
-    if not template.overlay:
-        return total
+    return alive
+
+
+def _shared_bytes(needs: GraphNeeds, stage: StageLayout, whole: frozenset[str], alive: set[str], run: StageRun) -> int:
+    """Bytes saved by outputs that grow over dying inputs."""
+    graph = needs.graph
     dying = [
         name
         for name in sorted(_inputs(needs, stage) & alive)
         if name not in graph.outputs and all(reader < stage.end_op for reader, _ in needs.consumers[name])
     ]
+    saved = 0
     for name in (graph.ops[i].output for i in stage.ops if graph.ops[i].output in whole):
         leads = [(lead, d) for d in dying if (lead := overlay_lead_bytes(graph, run.events, name, d)) is not None]
         if leads:
             lead, over = min(leads)
             dying.remove(over)
             sizes = (graph.tensors[name].size_bytes, graph.tensors[over].size_bytes)
-            total += max(lead + sizes[1], sizes[0]) - sum(sizes)
-    return total
+            saved += sum(sizes) - max(lead + sizes[1], sizes[0])
+    return saved

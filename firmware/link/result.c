@@ -16,7 +16,8 @@ void ta_link_on_read_step(ta_link *link, const ta_frame *request) {
         ta_link_refuse(link, request, TA_LINK_NO_RESULT, (uint32_t)link->state);
         return;
     }
-    if (index + 1u != link->executor.next_step) {
+    /* A next step that waits half way may have overwritten the rows. */
+    if (index + 1u != link->executor.next_step || link->executor.next_command != 0u) {
         ta_link_refuse(link, request, TA_LINK_BAD_STEP, link->executor.next_step);
         return;
     }
@@ -33,23 +34,36 @@ void ta_link_on_read_step(ta_link *link, const ta_frame *request) {
     ta_link_send(link);
 }
 
+/* `length` bytes of the output, which lie in memory or in the window. */
+static void put_output(ta_frame_writer *writer, const ta_port_tensor *output, uint32_t offset, uint32_t length) {
+    const uint32_t room = output->window_bytes > 0u ? output->window_bytes : output->bytes;
+    const uint32_t begin = offset % room;
+    const uint32_t first = length < room - begin ? length : room - begin;
+    ta_frame_bytes(writer, output->data + begin, first);
+    ta_frame_bytes(writer, output->data, length - first);
+}
+
 void ta_link_on_read_output(ta_link *link, const ta_frame *request) {
     const ta_port_tensor *output = &link->device->network->output;
     const uint32_t run = ta_read_u32(request->payload);
     const uint32_t offset = ta_read_u32(request->payload + 4);
     const uint32_t length = ta_read_u16(request->payload + 8);
-    if (!ta_link_knows_run(link, run) || link->state != TA_LINK_STATE_DONE) {
+    const bool streamed = output->window_bytes > 0u;
+    const bool readable = streamed ? link->state != TA_LINK_STATE_FAILED : link->state == TA_LINK_STATE_DONE;
+    if (!ta_link_knows_run(link, run) || !readable) {
         ta_link_refuse(link, request, TA_LINK_NO_RESULT, (uint32_t)link->state);
         return;
     }
-    if (!range_is_good(offset, length, output->bytes)) {
-        ta_link_refuse(link, request, TA_LINK_BAD_RANGE, output->bytes);
+    const uint32_t begin = streamed ? link->executor.taken : 0u;
+    const uint32_t end = streamed ? link->executor.produced : output->bytes;
+    if (offset < begin || !range_is_good(offset, length, end)) {
+        ta_link_refuse(link, request, TA_LINK_BAD_RANGE, end);
         return;
     }
     ta_frame_writer *writer = ta_link_reply(link, request);
     ta_frame_u32(writer, run);
     ta_frame_u32(writer, offset);
-    ta_frame_bytes(writer, output->data + offset, length);
+    put_output(writer, output, offset, length);
     ta_link_send(link);
 }
 
@@ -57,7 +71,7 @@ void ta_link_on_cycles(ta_link *link, const ta_frame *request) {
     const uint32_t run = ta_read_u32(request->payload);
     const uint32_t first = ta_read_u16(request->payload + 4);
     const uint32_t layers = link->device->network->layer_count;
-    if (!ta_link_knows_run(link, run) || link->state == TA_LINK_STATE_RUNNING) {
+    if (!ta_link_knows_run(link, run) || ta_link_is_running(link)) {
         ta_link_refuse(link, request, TA_LINK_NO_RESULT, (uint32_t)link->state);
         return;
     }

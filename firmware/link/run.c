@@ -7,8 +7,15 @@ bool ta_link_knows_run(const ta_link *link, uint32_t run) {
     return link->state >= TA_LINK_STATE_RUNNING && link->run == run;
 }
 
+bool ta_link_is_running(const ta_link *link) {
+    return link->state == TA_LINK_STATE_RUNNING || link->state == TA_LINK_STATE_WAITING;
+}
+
 static uint32_t output_crc(const ta_link *link) {
     const ta_port_tensor *output = &link->device->network->output;
+    if (output->window_bytes > 0u) {
+        return link->summed_crc;
+    }
     return ta_crc32(0, (const uint8_t *)output->data, output->bytes);
 }
 
@@ -28,7 +35,7 @@ static void put_failed_layer(const ta_link *link, ta_frame_writer *writer) {
 /* Consumes the input for run `run`; answers with the error where that is not possible. */
 static bool begin_run(ta_link *link, const ta_frame *request, uint32_t run, ta_link_state state) {
     const ta_link_device *device = link->device;
-    if (link->state == TA_LINK_STATE_RUNNING) {
+    if (ta_link_is_running(link)) {
         ta_link_refuse(link, request, TA_LINK_BUSY, link->executor.next_step);
         return false;
     }
@@ -40,7 +47,8 @@ static bool begin_run(ta_link *link, const ta_frame *request, uint32_t run, ta_l
         ta_link_refuse(link, request, TA_LINK_USED_RUN, run);
         return false;
     }
-    if (link->state != TA_LINK_STATE_READY) {
+    const bool streamed = device->network->input.window_bytes > 0u;
+    if (link->state != TA_LINK_STATE_READY && !(streamed && link->state == TA_LINK_STATE_RECEIVING)) {
         ta_link_refuse(link, request, TA_LINK_NO_INPUT, (uint32_t)link->state);
         return false;
     }
@@ -49,7 +57,11 @@ static bool begin_run(ta_link *link, const ta_frame *request, uint32_t run, ta_l
         ta_link_refuse(link, request, TA_LINK_SELF_CHECK, (uint32_t)status);
         return false;
     }
+    link->executor.received = link->next_offset;
     link->state = state;
+    link->waits = false;
+    link->summed_bytes = 0;
+    link->summed_crc = 0;
     link->run = run;
     link->run_used = true;
     link->stepwise = state == TA_LINK_STATE_STEPPING;
@@ -65,10 +77,20 @@ static void send_done(ta_link *link) {
     ta_frame_u8(writer, (uint8_t)link->executor.status);
     ta_frame_u16(writer, link->executor.next_step);
     ta_frame_u32(writer, link->executor.total_cycles);
+    ta_frame_u32(writer, link->executor.stall_cycles);
     ta_frame_u32(writer, link->output_crc);
     if (link->state == TA_LINK_STATE_FAILED) {
         put_failed_layer(link, writer);
     }
+    ta_link_send(link);
+}
+
+static void send_waiting(ta_link *link) {
+    ta_frame_writer *writer = ta_link_event(link, TA_LINK_WAITING);
+    ta_frame_u32(writer, link->run);
+    ta_frame_u16(writer, link->executor.next_step);
+    ta_frame_u16(writer, link->device->network->step_count);
+    ta_link_put_rows(link, writer);
     ta_link_send(link);
 }
 
@@ -85,7 +107,9 @@ void ta_link_on_run(ta_link *link, const ta_frame *request) {
     ta_frame_u32(writer, run);
     ta_frame_u8(writer, (uint8_t)link->state);
     ta_link_send(link);
-    if (link->state != TA_LINK_STATE_RUNNING) {
+    if (link->state == TA_LINK_STATE_WAITING) {
+        send_waiting(link);
+    } else if (link->state != TA_LINK_STATE_RUNNING) {
         send_done(link);
     }
 }
@@ -103,21 +127,25 @@ void ta_link_on_status(ta_link *link, const ta_frame *request) {
     ta_frame_u16(writer, link->executor.next_step);
     ta_frame_u16(writer, link->device->network->step_count);
     ta_frame_u32(writer, link->executor.total_cycles);
+    ta_frame_u32(writer, link->executor.stall_cycles);
     ta_frame_u32(writer, link->output_crc);
     ta_frame_u32(writer, link->reader.dropped);
+    ta_link_put_rows(link, writer);
     if (link->state == TA_LINK_STATE_FAILED) {
         put_failed_layer(link, writer);
     }
     ta_link_send(link);
 }
 
-/* Executes one step and moves to DONE or FAILED where it was the last or failed. */
+/* Executes one step as far as that is possible now, and moves to DONE or FAILED where it was the last or failed. */
 static void execute_step(ta_link *link) {
     const ta_status status = ta_executor_step(&link->executor);
+    ta_link_sum_rows(link);
+    link->waits = status == TA_WAITING;
     if (status == TA_OK) {
         link->output_crc = output_crc(link);
         link->state = TA_LINK_STATE_DONE;
-    } else if (status != TA_BUSY) {
+    } else if (status != TA_BUSY && status != TA_WAITING) {
         link->state = TA_LINK_STATE_FAILED;
     }
 }
@@ -125,11 +153,16 @@ static void execute_step(ta_link *link) {
 /* Executes the next step of a stepwise run and notes what STEP answers. */
 static void execute_asked_step(ta_link *link) {
     const ta_step *step = &link->device->network->steps[link->executor.next_step];
-    const uint32_t before = link->executor.total_cycles;
+    if (link->waits && !ta_link_exchanged(link)) {
+        return;
+    }
+    if (!link->waits) {
+        link->cycles_at_step = link->executor.total_cycles;
+    }
     execute_step(link);
-    if (link->state != TA_LINK_STATE_FAILED) {
+    if (link->state != TA_LINK_STATE_FAILED && !link->waits) {
         const uint32_t after = link->executor.total_cycles;
-        link->step_cycles = after == UINT32_MAX ? UINT32_MAX : after - before;
+        link->step_cycles = after == UINT32_MAX ? UINT32_MAX : after - link->cycles_at_step;
         link->step_crc = ta_crc32(0, (const uint8_t *)step->output, step->output_bytes);
     }
 }
@@ -138,7 +171,7 @@ void ta_link_on_step(ta_link *link, const ta_frame *request) {
     const uint32_t run = ta_read_u32(request->payload);
     const uint32_t index = ta_read_u16(request->payload + 4);
     bool repeated = false;
-    if (ta_link_knows_run(link, run) && link->state != TA_LINK_STATE_RUNNING) {
+    if (ta_link_knows_run(link, run) && !ta_link_is_running(link)) {
         if (!link->stepwise) {
             ta_link_refuse(link, request, TA_LINK_USED_RUN, run);
             return;
@@ -164,6 +197,10 @@ void ta_link_on_step(ta_link *link, const ta_frame *request) {
         ta_link_send(link);
         return;
     }
+    if (link->waits && !repeated) {
+        ta_link_refuse(link, request, TA_LINK_STEP_WAITS, index);
+        return;
+    }
     ta_frame_writer *writer = ta_link_reply(link, request);
     ta_frame_u32(writer, run);
     ta_frame_u16(writer, (uint16_t)index);
@@ -175,10 +212,16 @@ void ta_link_on_step(ta_link *link, const ta_frame *request) {
 
 bool ta_link_work(ta_link *link) {
     const ta_link_device *device = link->device;
-    if (link->state != TA_LINK_STATE_RUNNING) {
+    if (!ta_link_is_running(link) || (link->waits && !ta_link_exchanged(link))) {
         return false;
     }
+    link->state = TA_LINK_STATE_RUNNING;
     execute_step(link);
+    if (link->waits) {
+        link->state = TA_LINK_STATE_WAITING;
+        send_waiting(link);
+        return false;
+    }
     if (link->state != TA_LINK_STATE_RUNNING) {
         send_done(link);
         return false;

@@ -21,12 +21,13 @@ static const request_rule request_rules[] = {
     [TA_LINK_READ_OUTPUT] = {ta_link_on_read_output, 10, 10},
     [TA_LINK_CYCLES] = {ta_link_on_cycles, 6, 6},
     [TA_LINK_RESET] = {ta_link_on_reset, 4, 4},
+    [TA_LINK_TAKE] = {ta_link_on_take, 8, 8},
 };
 
 _Static_assert(8u + TA_LINK_CHUNK <= TA_LINK_MAX_PAYLOAD, "DATA fits into a frame");
 _Static_assert(10u + TA_LINK_CHUNK <= TA_LINK_MAX_PAYLOAD, "a READ_STEP reply fits into a frame");
 _Static_assert(8u + 4u * TA_LINK_CYCLES_PER_REPLY <= TA_LINK_MAX_PAYLOAD, "a CYCLES reply fits into a frame");
-_Static_assert(146u + 4u * (1u + TA_LINK_MAX_TEXT) <= TA_LINK_MAX_PAYLOAD, "a HELLO reply fits into a frame");
+_Static_assert(154u + 4u * (1u + TA_LINK_MAX_TEXT) <= TA_LINK_MAX_PAYLOAD, "a HELLO reply fits into a frame");
 
 ta_frame_writer *ta_link_reply(ta_link *link, const ta_frame *request) {
     ta_frame_start(&link->writer, (uint8_t)(request->type | (uint32_t)TA_LINK_REPLY), request->sequence);
@@ -57,6 +58,7 @@ void ta_link_refuse(ta_link *link, const ta_frame *request, ta_link_error error,
 
 static void put_tensor(ta_frame_writer *writer, const ta_port_tensor *tensor) {
     ta_frame_u32(writer, tensor->bytes);
+    ta_frame_u32(writer, tensor->window_bytes);
     ta_frame_u16(writer, tensor->height);
     ta_frame_u16(writer, tensor->width);
     ta_frame_u16(writer, tensor->channels);
@@ -101,6 +103,7 @@ void ta_link_on_reset(ta_link *link, const ta_frame *request) {
     }
     ta_frame_u32(ta_link_reply(link, request), device->boot_id);
     ta_link_send(link);
+    ta_link_give_up_run(link);
     device->reset(device->context);
     ta_link_init(link, device);
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tinyanime.codegen.bundle import Bundle
+from tinyanime.codegen.bundle import Bundle, Manifest
 from tinyanime.host.commands.options import DIRECTORY, board_option, examples, output_options
 from tinyanime.host.console import Console, thousands
 
@@ -16,6 +16,7 @@ from tinyanime.host.console import Console, thousands
     "compile",
     epilog=examples(
         "tinyanime compile model.onnx --board stm32h743 -o build/stm32h743",
+        "tinyanime compile model.onnx --board stm32h743 -o build/small --optimize ram --print-schedule",
         "tinyanime compile model.onnx --board boards/my_board.toml -o out --cmsis-nn ~/CMSIS-NN",
     ),
 )
@@ -23,10 +24,33 @@ from tinyanime.host.console import Console, thousands
 @board_option()
 @click.option("-o", "--output", required=True, type=DIRECTORY, help="Folder for the project.")
 @click.option("--cmsis-nn", type=DIRECTORY, help="CMSIS-NN sources to use instead of an installed pack or the wheel's.")
+@click.option(
+    "--optimize",
+    type=click.Choice(["time", "ram", "layers"]),
+    default="time",
+    show_default=True,
+    help="What the schedule is chosen for; layers: whole layer by whole layer, to compare with.",
+)
+@click.option("--dma/--no-dma", default=None, help="Move weights and rows by DMA.  [default: where the board has one]")
+@click.option(
+    "--stream/--no-stream",
+    default=None,
+    help="Exchange pictures with the host row by row.  [default: where they do not fit as a whole]",
+)
 @click.option("--print-ir", is_flag=True, help="Print the network as it is compiled, after all passes.")
+@click.option("-v", "--print-schedule", is_flag=True, help="Print the order of work: stages, strips, transfers.")
 @output_options
 def compile_command(
-    model: Path, board: str, output: Path, cmsis_nn: Path | None, print_ir: bool, console: Console
+    model: Path,
+    board: str,
+    output: Path,
+    cmsis_nn: Path | None,
+    optimize: str,
+    dma: bool | None,
+    stream: bool | None,
+    print_ir: bool,
+    print_schedule: bool,
+    console: Console,
 ) -> None:
     """Compile the quantized ONNX MODEL into a complete firmware project for BOARD.
 
@@ -35,35 +59,47 @@ def compile_command(
     """
     from tinyanime.boards.loader import load_board
     from tinyanime.codegen.compiler import CompileOptions, compile_model
-    from tinyanime.codegen.ir.graph import Graph
     from tinyanime.codegen.ir.text import format_graph
+    from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
+    from tinyanime.codegen.schedule.text import format_schedule
 
     started = time.monotonic()
-    graphs: list[Graph] = []
+    texts: list[str] = []
+    options = CompileOptions(
+        cmsis_nn=cmsis_nn,
+        schedule=ScheduleOptions(Optimize(optimize), transfers=dma, stream=stream),
+        inspect=lambda graph: texts.append(format_graph(graph)) if print_ir else None,
+        inspect_plan=lambda planned: (
+            texts.append(format_schedule(planned.schedule, planned.plan)) if print_schedule else None
+        ),
+    )
     try:
         with console.progress() as report:
             bundle = compile_model(
                 model,
                 load_board(board),
                 output,
-                options=CompileOptions(cmsis_nn=cmsis_nn, inspect=graphs.append),
+                options=options,
                 progress=lambda stage, done, total: report(stage, done, total) if done < total else None,
             )
     finally:
         # Of most use where the model does not fit.
-        for graph in graphs if print_ir else ():
-            console.say(format_graph(graph))
+        for text in texts:
+            console.say(text)
     _print_summary(bundle, console, time.monotonic() - started)
     console.result(_as_json(bundle))
 
 
 def _print_summary(bundle: Bundle, console: Console, seconds: float) -> None:
+    from tinyanime.codegen.schedule.text import certificate_text
+
     manifest = bundle.manifest
     macs = sum(layer.macs for layer in manifest.layers)
     console.say(
-        f"{manifest.model_name}: {len(manifest.layers)} layers in {len(manifest.steps)} kernel calls, "
+        f"{manifest.model_name}: {len(manifest.layers)} layers in {thousands(manifest.commands.calls)} kernel calls, "
         f"{macs / 1e6:.1f} million MACs, {thousands(manifest.weights_bytes)} bytes of weights."
     )
+    console.say(f"Schedule: {_schedule_text(manifest)}.")
     console.table(
         ("bank", "planned peak", "of", "free"),
         [
@@ -71,9 +107,30 @@ def _print_summary(bundle: Bundle, console: Console, seconds: float) -> None:
             for b in manifest.banks
         ],
     )
+    proof = manifest.certificate
+    peak = certificate_text(proof.total_peak_bytes, proof.peak_bound_bytes, proven=proof.proven)
+    console.say(f"Planned peak of all banks: {peak}.")
     console.say(f"Kernels: {manifest.kernels}.")
     console.say(f"Project for {manifest.board} written to {bundle.directory} in {seconds:.1f} s.")
     console.say(f"Build it with: make -C {bundle.directory}")
+
+
+def _recomputed_rows(manifest: Manifest) -> int:
+    """Rows that the schedule computes a second time."""
+    return sum(step.row_end - step.row_begin for step in manifest.steps if manifest.layers[step.layer].recomputed)
+
+
+def _schedule_text(manifest: Manifest) -> str:
+    """Stages, steps, and what moves beside the kernels."""
+    commands = manifest.commands
+    words = [f"optimized for {manifest.optimize}", f"{len(manifest.stages)} stages", f"{len(manifest.steps):,} steps"]
+    if manifest.transfers:
+        words.append(f"{commands.transfers:,} transfers of {commands.transferred_bytes:,} bytes")
+    if again := _recomputed_rows(manifest):
+        words.append(f"{again:,} rows computed twice")
+    ends = [(manifest.input, "input"), (manifest.output, "output")]
+    words += [f"{role} streamed through {end.window_bytes:,} bytes" for end, role in ends if end.window_bytes]
+    return ", ".join(words)
 
 
 def _as_json(bundle: Bundle) -> dict[str, object]:
@@ -84,10 +141,22 @@ def _as_json(bundle: Bundle) -> dict[str, object]:
         "model": manifest.model_name,
         "manifest_sha256": manifest.sha256().hex(),
         "layers": len(manifest.layers),
-        "kernel_calls": len(manifest.steps),
+        "optimize": manifest.optimize,
+        "stages": len(manifest.stages),
+        "steps": len(manifest.steps),
+        "kernel_calls": manifest.commands.calls,
+        "transfers": manifest.commands.transfers,
+        "transferred_bytes": manifest.commands.transferred_bytes,
+        "recomputed_rows": _recomputed_rows(manifest),
+        "input_window_bytes": manifest.input.window_bytes,
+        "output_window_bytes": manifest.output.window_bytes,
         "macs": sum(layer.macs for layer in manifest.layers),
         "weights_bytes": manifest.weights_bytes,
         "kernels": manifest.kernels,
+        "peak_bytes": manifest.certificate.total_peak_bytes,
+        "lower_bound_bytes": manifest.certificate.peak_bound_bytes,
+        "gap_bytes": manifest.certificate.gap_bytes,
+        "proven": manifest.certificate.proven,
         "banks": [
             {"name": b.name, "peak_bytes": b.peak_bytes, "available_bytes": b.available_bytes} for b in manifest.banks
         ],

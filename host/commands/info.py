@@ -58,6 +58,8 @@ def _lines(connection: Connection) -> tuple[tuple[str, str], ...]:
 
 
 def _tensor(tensor: TensorInfo) -> str:
+    streamed = f", streamed through a window of {tensor.window_bytes:,} bytes" if tensor.window_bytes else ""
     return (
-        f"{tensor.width} x {tensor.height} x {tensor.channels}, scale {tensor.scale:g}, zero point {tensor.zero_point}"
+        f"{tensor.width} x {tensor.height} x {tensor.channels}, scale {tensor.scale:g}, "
+        f"zero point {tensor.zero_point}{streamed}"
     )

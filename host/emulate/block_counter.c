@@ -12,6 +12,7 @@
 
 typedef int (*memory_read)(void *uc, uint64_t address, void *bytes, uint64_t size);
 typedef int (*emulation_stop)(void *uc);
+typedef void (*alarm_bell)(void);
 
 typedef struct {
     uint32_t address;
@@ -23,12 +24,14 @@ typedef struct {
 typedef struct {
     uint64_t instructions; /* Executed, the whole current block included. */
     uint64_t deadline;     /* The emulation stops at the first block that begins at or behind it. */
+    uint64_t alarm;        /* `ring` is called at the first block that begins at or behind it, once. */
     uint64_t block_begin;  /* Address of the current block ... */
     uint64_t block_end;    /* ... and behind it. */
     uint32_t deadline_met;
     uint32_t reserved;
     memory_read read;
     emulation_stop stop;
+    alarm_bell ring;
     block_entry table[TABLE_ENTRIES];
 } block_counter;
 
@@ -68,6 +71,10 @@ void ta_count_block(void *uc, uint64_t address, uint32_t size, void *user) {
         counter->deadline_met = 1;
         counter->stop(uc);
         return;
+    }
+    if (counter->instructions >= counter->alarm) {
+        counter->alarm = UINT64_MAX;
+        counter->ring();
     }
     block_entry *entry = &counter->table[(uint32_t)(address >> 1) % TABLE_ENTRIES];
     if (entry->address != (uint32_t)address || entry->size != size) {

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -16,8 +17,9 @@ from unicorn.unicorn_py3.unicorn import uclib
 
 from tinyanime.codegen.errors import ToolError
 
-_SOURCES = tuple(Path(__file__).with_name(name) for name in ("block_counter.c", "uart_fifo.c"))
+_SOURCES = tuple(Path(__file__).with_name(name) for name in ("block_counter.c", "uart_fifo.c", "data_cache.c"))
 _NEVER = (1 << 64) - 1
+_RING = ctypes.CFUNCTYPE(None)
 
 
 class _State(ctypes.Structure):
@@ -26,12 +28,14 @@ class _State(ctypes.Structure):
     _fields_ = (
         ("instructions", ctypes.c_uint64),
         ("deadline", ctypes.c_uint64),
+        ("alarm", ctypes.c_uint64),
         ("block_begin", ctypes.c_uint64),
         ("block_end", ctypes.c_uint64),
         ("deadline_met", ctypes.c_uint32),
         ("reserved", ctypes.c_uint32),
         ("read", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
+        ("ring", _RING),
     )
 
 
@@ -89,6 +93,7 @@ class BlockCounter:
         self._memory = ctypes.create_string_buffer(library.ta_block_counter_bytes())
         self._state = _State.from_buffer(self._memory)
         self._state.deadline = _NEVER
+        self._state.alarm = _NEVER
         self._state.read = ctypes.cast(uclib.uc_mem_read, ctypes.c_void_p).value
         self._state.stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         self._machine = machine
@@ -131,6 +136,15 @@ class BlockCounter:
     def bring_deadline_forward(self, instructions: int) -> None:
         if self._state.deadline != _NEVER:
             self._state.deadline = max(0, self._state.deadline - instructions)
+
+    def on_alarm(self, ring: Callable[[], None]) -> None:
+        """What `set_alarm` calls, on the thread that runs the machine; it must not raise."""
+        self._ring = _RING(ring)
+        self._state.ring = self._ring
+
+    def set_alarm(self, instructions: int | None) -> None:
+        """Calls `on_alarm`'s function once so many instructions were executed; None: never."""
+        self._state.alarm = _NEVER if instructions is None else instructions
 
     def count_between(self, begin: int, end: int) -> int:
         """Instructions in the code [begin, end)."""

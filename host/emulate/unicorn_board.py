@@ -1,13 +1,12 @@
 """Virtual STM32H743: the unmodified firmware image in unicorn, at real addresses, with modelled peripherals.
 
 Whatever the model does not cover ends the emulation with an error: an access outside memory and registers, a store
-into flash, a reserved bit, a clock beyond the chip's limits. Caches, the MPU and bus timing are not modelled.
+into flash, a reserved bit, a clock beyond the chip's limits. Bus timing and the protection by the MPU are not modelled.
+Of the data cache it is modelled what a DMA behind it makes dangerous (data_cache.py).
 """
 
 from __future__ import annotations
 
-import ctypes
-import random
 import sys
 import threading
 from enum import Enum, auto
@@ -17,12 +16,14 @@ import unicorn
 from unicorn import arm_const
 from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
 
-from tinyanime.boards.schema import Board, MemoryKind, MemoryRegion, MemoryUse
+from tinyanime.boards.schema import Board, MemoryKind, MemoryUse
 from tinyanime.codegen.errors import InputError, ToolError
 from tinyanime.host.emulate.block_counter import BlockCounter, build_library
+from tinyanime.host.emulate.data_cache import CoherenceError
 from tinyanime.host.emulate.endpoint import Endpoint, open_endpoint
 from tinyanime.host.emulate.image import FirmwareImage, load_image
 from tinyanime.host.emulate.machine import EmulationError, ServeOptions
+from tinyanime.host.emulate.memories import Memories
 from tinyanime.host.emulate.stm32h7.bus import BusError
 from tinyanime.host.emulate.stm32h7.chip import CLOCKED_MEMORY, ChipSettings, Stm32h743, Wiring, parse_settings
 from tinyanime.host.emulate.stm32h7.rcc import ResetCause
@@ -43,6 +44,9 @@ _ACCESS = {
 }
 
 
+_HINT = "It would fault or misbehave on the real board too; look at that function, or extend the model."
+
+
 class _Event(Enum):
     """Why the core stopped."""
 
@@ -53,26 +57,6 @@ class _Event(Enum):
     UNDEFINED_INSTRUCTION = auto()
 
 
-class _Memory:
-    """Contents of one region; survives a reset of the chip."""
-
-    def __init__(self, region: MemoryRegion) -> None:
-        self.region = region
-        self.data = ctypes.create_string_buffer(region.size_bytes)
-        if region.kind is MemoryKind.FLASH:
-            ctypes.memset(self.data, 0xFF, region.size_bytes)
-        else:
-            # RAM holds noise at power-on, another each time: firmware that reads what it never wrote shall notice.
-            noise = random.randbytes(region.size_bytes)
-            ctypes.memmove(self.data, noise, region.size_bytes)
-
-    def map(self, machine: unicorn.Uc, base: int, size: int) -> None:
-        permissions = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
-        if self.region.kind is MemoryKind.RAM:
-            permissions |= unicorn.UC_PROT_WRITE
-        machine.mem_map_ptr(base, size, permissions, ctypes.addressof(self.data) + base - self.region.base)
-
-
 class VirtualBoard:
     """A board with power: `run` executes from reset until `stop` or an error."""
 
@@ -81,23 +65,23 @@ class VirtualBoard:
         self._image = image
         self._endpoint = endpoint
         self._settings = settings
-        self._memories = tuple(_Memory(region) for region in board.memory)
+        self._memories = Memories(board.memory)
         self._vectors = board.regions(MemoryUse.CODE)[0].base
         for segment in image.segments:
             self._load(segment.address, segment.data)
         self._stopping = False
         self._reset_requested = False
         self._failure = ""
+        self._hint = _HINT
         self._broken: BaseException | None = None
         self.resets: tuple[ResetCause, ...] = ()
         self._power_on(ResetCause.POWER_ON)
 
     def _load(self, address: int, data: bytes) -> None:
-        for memory in self._memories:
-            region = memory.region
-            if region.kind is MemoryKind.FLASH and region.base <= address and address + len(data) <= region.end:
-                ctypes.memmove(ctypes.addressof(memory.data) + address - region.base, data, len(data))
-                return
+        memory = self._memories.at(address, len(data))
+        if memory is not None and memory.region.kind is MemoryKind.FLASH:
+            self._memories.write(address, data)
+            return
         raise InputError(
             f"{self._image.path} has {len(data)} bytes for 0x{address:08x}, where {self._board.name} has no flash.",
             hint=f"Build the image for {self._board.name}.",
@@ -111,14 +95,23 @@ class VirtualBoard:
         self._callbacks: list[object] = []
         self._reset_requested = False
         self.counter = BlockCounter(machine)
+        self._memories.switch_all_off()
         wiring = Wiring(
-            self._board, self._endpoint, self.counter, machine.emu_stop, self._request_reset, self._set_memory
+            self._board,
+            self._endpoint,
+            self.counter,
+            machine.emu_stop,
+            self._request_reset,
+            self._set_memory,
+            self._memories,
+            self._dma_write,
         )
         self.chip = Stm32h743(wiring, self._settings, cause)
+        self.counter.on_alarm(self._on_alarm)
         gated = {base for base, _ in CLOCKED_MEMORY.values()}
         for memory in self._memories:
             if memory.region.base not in gated:
-                memory.map(machine, memory.region.base, memory.region.size_bytes)
+                self._set_memory(memory.region.base, memory.region.size_bytes, True)
         for page in self.chip.bus.pages():
             self._map_registers(page)
         machine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid)
@@ -132,12 +125,34 @@ class VirtualBoard:
             )
 
     def _set_memory(self, base: int, size: int, on: bool) -> None:
-        memory = next(m for m in self._memories if m.region.base <= base < m.region.end)
-        mapped = any(begin <= base <= end for begin, end, _ in self._machine.mem_regions())
-        if on and not mapped:
-            memory.map(self._machine, base, size)
-        elif not on and mapped:
+        if not self._memories.switch(base, size, on):
+            return
+        if not on:
             self._machine.mem_unmap(base, size)
+            return
+        memory = self._memories.at(base, size)
+        assert memory is not None
+        region, pointer = memory.region, memory.pointer(base)
+        if self.chip.cache is not None and region.cacheable and region.kind is MemoryKind.RAM:
+            self.chip.cache.map(self._machine, region.name, base, size, pointer)
+            return
+        permissions = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+        if region.kind is MemoryKind.RAM:
+            permissions |= unicorn.UC_PROT_WRITE
+        self._machine.mem_map_ptr(base, size, permissions, pointer)
+
+    def _dma_write(self, address: int, data: bytes) -> None:
+        memory = self._memories.at(address)
+        if memory is not None and MemoryUse.FAST_CODE in memory.region.uses:
+            self._machine.mem_write(address, data)  # Drops what was translated from the old bytes.
+        else:
+            self._memories.write(address, data)
+
+    def _on_alarm(self) -> None:
+        try:
+            self.chip.mdma.deliver_due()
+        except BaseException as error:  # ctypes would swallow it.
+            self._fail(error)
 
     def _map_registers(self, page: int) -> None:
         """Leads accesses to a page of registers to the bus.
@@ -161,9 +176,14 @@ class VirtualBoard:
 
         callbacks = (MMIO_READ_CFUNC(on_read), MMIO_WRITE_CFUNC(on_write))
         self._callbacks.append(callbacks)
-        fifo = self.chip.usart.fifo
-        handlers = fifo.connect(*callbacks) if page == fifo.layout.page else (*callbacks, 0)
-        status = uclib.uc_mmio_map(self._machine._uch, page, _PAGE, handlers[0], handlers[2], handlers[1], handlers[2])
+        fifo, cache = self.chip.usart.fifo, self.chip.cache
+        handlers: tuple[object, object, object, object] = (callbacks[0], 0, callbacks[1], 0)
+        if page == fifo.layout.page:
+            reader, writer, user = fifo.connect(*callbacks)
+            handlers = (reader, user, writer, user)
+        elif cache is not None and page == cache.registers.page:
+            handlers = (callbacks[0], 0, *cache.connect(callbacks[1]))
+        status = uclib.uc_mmio_map(self._machine._uch, page, _PAGE, *handlers)
         if status != unicorn.UC_ERR_OK:
             raise ToolError(f"unicorn does not map registers at 0x{page:08x} (error {status}).")
 
@@ -172,6 +192,8 @@ class VirtualBoard:
         return False
 
     def _fail(self, error: BaseException) -> None:
+        if isinstance(error, CoherenceError):
+            self._hint = error.hint
         if isinstance(error, BusError):
             self._failure = str(error)
         else:
@@ -213,6 +235,8 @@ class VirtualBoard:
             self._pc = machine.reg_read(arm_const.UC_ARM_REG_PC)
         if self._broken is not None:
             raise self._broken
+        if self.chip.cache is not None and (violation := self.chip.cache.violation()) is not None:
+            self._fail(violation)
         if self._failure:
             raise self._error(self._failure)
         if self._reset_requested:
@@ -235,7 +259,7 @@ class VirtualBoard:
             where += f", called from {place}"
         return EmulationError(
             f"The firmware on the virtual {self._board.name} {what} ({where}).",
-            hint="It would fault or misbehave on the real board too; look at that function, or extend the model.",
+            hint=self._hint,
         )
 
     def _reset(self, cause: ResetCause) -> None:

@@ -21,28 +21,30 @@ from tinyanime.host.link.failures import (
 from tinyanime.host.link.messages import (
     Cycles,
     CyclesReply,
-    DoneEvent,
     ErrorCode,
     Hello,
-    Kind,
     MessageError,
-    ProgressEvent,
-    ReadOutput,
-    ReadOutputReply,
-    ReadStep,
-    ReadStepReply,
     Reset,
     Run,
     RunReply,
     State,
-    Status,
-    StatusReply,
     Step,
     StepReply,
+    rows_of,
 )
 from tinyanime.host.link.results import Inference, Phase, PhaseProgress, RunResult, StepResult
+from tinyanime.host.link.rows import RowExchange
+from tinyanime.host.link.run import RunWatch, ask_status
 from tinyanime.host.link.timing import Timing
-from tinyanime.host.link.transfer import Part, Progress, Source, download, upload
+from tinyanime.host.link.transfer import (
+    Progress,
+    Upload,
+    begin_stream,
+    download,
+    output_source,
+    step_source,
+    upload,
+)
 from tinyanime.host.link.transport import DEFAULT_BAUD, Transport, open_transport
 
 __all__ = [
@@ -82,6 +84,9 @@ class Device:
         self._timing = timing or Timing()
         self._exchange = Exchange(transport, self._timing)
         self._info: DeviceInfo | None = None
+        self._stream: Upload | None = None
+        self._rows: RowExchange | None = None
+        self._output: bytes | None = None
         self._run_id: int | None = None
         self._result: RunResult | None = None
         self._next_step = 0
@@ -123,6 +128,7 @@ class Device:
     def upload(self, data: bytes, progress: Progress = _quiet) -> None:
         """Send the network's input; starts over (a bounded number of times) where the device loses it.
 
+        A streamed input is only announced: it is sent while the network runs.
         Raises LinkError where `data` has not the input's size or the device cannot be reached.
         """
         info = self._known_info()
@@ -134,6 +140,9 @@ class Device:
                 hint="Use the picture size of the model on the board; `tinyanime info` shows it.",
             )
         self._forget_run()
+        if info.input.window_bytes:
+            self._stream = begin_stream(self._exchange, info, data)
+            return progress(0, len(data))
         for attempt in range(self._timing.restarts + 1):
             try:
                 return upload(self._exchange, info, data, progress)
@@ -142,21 +151,28 @@ class Device:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def run(self, progress: Progress = _quiet) -> RunResult:
-        """Run the network on the uploaded input. Raises DeviceResetError where there is none or the run got lost."""
+    def run(self, progress: PhaseProgress = _quiet_phase) -> RunResult:
+        """Run the network on the uploaded input; exchanges the rows of what is streamed meanwhile.
+
+        Raises DeviceResetError where there is no input or the run got lost.
+        """
         info = self._known_info()
+        stream = self._stream
         self._forget_run()
         run_id = random.getrandbits(32)
         reply = self._ask(Run(run_id), RunReply.unpack)
         if reply.run != run_id:
             raise self._exchange.unreadable(MessageError("answer to another run"))
-        progress(0, info.step_count)
-        done = self._await_done(run_id, progress)
+        progress(Phase.RUN, 0, info.step_count)
+        rows = RowExchange(self._exchange, info, run_id, stream, progress) if info.streamed else None
+        watch = RunWatch(self._exchange, run_id, rows, lambda done, total: progress(Phase.RUN, done, total))
+        done = watch.until_done()
         if done.status != 0:
             raise kernel_failed(self.port, done.steps_done, done.status, done.failed_layer)
-        progress(info.step_count, info.step_count)
+        progress(Phase.RUN, info.step_count, info.step_count)
         self._run_id = run_id
-        self._result = RunResult(done.total_cycles, done.output_crc, done.steps_done)
+        self._rows = rows
+        self._result = RunResult(done.total_cycles, done.output_crc, done.steps_done, done.stall_cycles)
         return self._result
 
     def download_output(self, progress: Progress = _quiet) -> bytes:
@@ -164,14 +180,14 @@ class Device:
         info, run_id, result = self._known_info(), self._run_id, self._result
         if run_id is None or result is None:
             raise LinkError(f"Nothing has run on the device at {self.port} yet.", hint="Upload and run first.")
-        source = Source(
-            Kind.READ_OUTPUT,
-            lambda offset, length: ReadOutput(run_id, offset, length),
-            lambda payload: _output_part(payload, run_id),
-            info.output.size_bytes,
-            result.output_crc32,
-        )
-        return download(self._exchange, info, source, progress)
+        if self._output is None:
+            self._output = self._fetch_output(info, run_id, result.output_crc32, progress)
+        return self._output
+
+    def _fetch_output(self, info: DeviceInfo, run_id: int, crc: int, progress: Progress) -> bytes:
+        if self._rows is not None and info.output.window_bytes:
+            return self._rows.output(crc)
+        return download(self._exchange, info, output_source(info, run_id), crc, progress)
 
     def infer(self, data: bytes, progress: PhaseProgress = _quiet_phase) -> Inference:
         """Upload, run and download; starts over after a reset or a lost port, at most `Timing.restarts` times.
@@ -184,7 +200,7 @@ class Device:
                 if attempt:
                     self._reconnect(manifest)
                 self.upload(data, lambda done, total: progress(Phase.UPLOAD, done, total))
-                result = self.run(lambda done, total: progress(Phase.RUN, done, total))
+                result = self.run(progress)
                 output = self.download_output(lambda done, total: progress(Phase.DOWNLOAD, done, total))
                 return Inference(output, result, attempt)
             except (DeviceResetError, PortLostError):
@@ -194,18 +210,24 @@ class Device:
 
     def begin_steps(self) -> None:
         """Start a step-by-step run of the uploaded input; the first `step` executes step 0."""
+        info, stream = self._known_info(), self._stream
         self._forget_run()
         self._run_id = random.getrandbits(32)
+        if info.streamed:
+            self._rows = RowExchange(self._exchange, info, self._run_id, stream, _quiet_phase)
 
     def step(self) -> StepResult:
-        """Execute exactly one step. Raises LinkError where all have run or `begin_steps` was not called."""
+        """Execute exactly one step, exchanging the rows of what is streamed that it waits for.
+
+        Raises LinkError where all have run or `begin_steps` was not called.
+        """
         info, run_id = self._known_info(), self._run_id
         if run_id is None or self._next_step >= info.step_count:
             raise LinkError(
                 f"There is no step left to execute on the device at {self.port}.",
                 hint="Upload the picture again and begin a new step-by-step run.",
             )
-        reply = self._ask(Step(run_id, self._next_step), StepReply.unpack, first_s=self._timing.step_s)
+        reply = self._execute(Step(run_id, self._next_step))
         if (reply.run, reply.step) != (run_id, self._next_step):
             raise self._exchange.unreadable(MessageError("answer to another step"))
         self._last_step = StepResult(reply.step, reply.crc, reply.size, reply.cycles)
@@ -219,14 +241,8 @@ class Device:
         info, run_id, last = self._known_info(), self._run_id, self._last_step
         if run_id is None or last is None:
             raise LinkError(f"No step has run on the device at {self.port} yet.", hint="Execute a step first.")
-        source = Source(
-            Kind.READ_STEP,
-            lambda offset, length: ReadStep(run_id, last.index, offset, length),
-            lambda payload: _step_part(payload, run_id, last.index),
-            last.size_bytes,
-            last.crc32,
-        )
-        return download(self._exchange, info, source, _quiet)
+        source = step_source(run_id, last.index, last.size_bytes)
+        return download(self._exchange, info, source, last.crc32, _quiet)
 
     def layer_cycles(self) -> tuple[int, ...]:
         """Cycles per layer of the last run (all bands; each saturates at 2**32 - 1)."""
@@ -272,7 +288,7 @@ class Device:
 
     def _ask(
         self,
-        message: Run | Status | Step | Cycles | Reset,
+        message: Run | Step | Cycles | Reset,
         unpack: Callable[[bytes], _T],
         *,
         first_s: float | None = None,
@@ -288,7 +304,21 @@ class Device:
     def _known_info(self) -> DeviceInfo:
         return self._info or self.hello()
 
+    def _execute(self, step: Step) -> StepReply:
+        """Have one step executed, serving the rows it waits for."""
+        idle = 0
+        while True:
+            try:
+                return self._ask(step, StepReply.unpack, first_s=self._timing.step_s)
+            except DeviceRefusalError as error:
+                if error.code != ErrorCode.STEP_WAITS or self._rows is None or idle >= self._timing.attempts:
+                    raise
+            idle = 0 if self._rows.serve(rows_of(ask_status(self._exchange, step.run))) else idle + 1
+
     def _forget_run(self) -> None:
+        self._stream = None
+        self._rows = None
+        self._output = None
         self._run_id = None
         self._result = None
         self._next_step = 0
@@ -306,46 +336,11 @@ class Device:
                 return info
             self._exchange.receive(self._exchange.deadline(_PAUSE_S))
 
-    def _await_done(self, run_id: int, progress: Progress) -> DoneEvent:
-        """Follow events until DONE, asking for STATUS in silence."""
-        heard = self._transport.now()
-        steps_done = -1
-        while True:
-            event = self._exchange.wait_event(self._exchange.deadline(self._timing.poll_s))
-            try:
-                if event is None:
-                    news = self._poll(run_id)
-                elif event.type == Kind.DONE:
-                    news = DoneEvent.unpack(event.payload)
-                else:
-                    news = ProgressEvent.unpack(event.payload)
-            except MessageError as error:
-                raise self._exchange.unreadable(error) from error
-            if isinstance(news, DoneEvent) and news.run == run_id:
-                return news
-            if isinstance(news, ProgressEvent) and news.run == run_id and news.steps_done > steps_done:
-                heard, steps_done = self._transport.now(), news.steps_done
-                progress(news.steps_done, news.step_count)
-            elif self._transport.now() - heard > self._timing.silence_s:
-                raise self._exchange.no_reply()
-
-    def _poll(self, run_id: int) -> DoneEvent | ProgressEvent | None:
-        """Where the run stands, None where the device is too busy to say."""
-        try:
-            reply = self._ask(Status(run_id), StatusReply.unpack, attempts=1)
-        except NoReplyError:
-            return None
-        if reply.run == run_id and reply.state in (State.DONE, State.FAILED):
-            return DoneEvent(
-                run_id, reply.status, reply.steps_done, reply.total_cycles, reply.output_crc, reply.failed_layer
-            )
-        return ProgressEvent(reply.run, reply.steps_done, reply.step_count)
-
     def _stepwise_result(self, run_id: int) -> RunResult:
-        reply = self._ask(Status(run_id), StatusReply.unpack)
+        reply = ask_status(self._exchange, run_id)
         if reply.run != run_id or reply.state != State.DONE:
             raise self._exchange.unreadable(MessageError(f"state {reply.state} after the last step"))
-        return RunResult(reply.total_cycles, reply.output_crc, reply.steps_done)
+        return RunResult(reply.total_cycles, reply.output_crc, reply.steps_done, reply.stall_cycles)
 
     def _reopen(self) -> None:
         """Open the port again, waiting for it to come back."""
@@ -375,20 +370,6 @@ class Device:
                 f"The device at {self.port} came back with firmware of another build.",
                 hint="Flash the firmware again and do not change it while a picture is on its way.",
             )
-
-
-def _output_part(payload: bytes, run_id: int) -> Part:
-    reply = ReadOutputReply.unpack(payload)
-    if reply.run != run_id:
-        raise MessageError("output of another run")
-    return Part(reply.offset, reply.data)
-
-
-def _step_part(payload: bytes, run_id: int, index: int) -> Part:
-    reply = ReadStepReply.unpack(payload)
-    if (reply.run, reply.step) != (run_id, index):
-        raise MessageError("output of another step")
-    return Part(reply.offset, reply.data)
 
 
 def open_device(port: str, baud: int = DEFAULT_BAUD, timing: Timing | None = None) -> Device:

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from tinyanime.host.link.messages import MAX_TEXT_BYTES, MessageError, State
 
 _HEAD = struct.Struct("<HHIIIII12sHHBBff")
-_TENSOR = struct.Struct("<IHHHhf")
+_TENSOR = struct.Struct("<IIHHHhf")
 _HASHES = struct.Struct("<32s32s")
 
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """Network input or output: NHWC int8, `real = scale * (q - zero_point)`."""
+    """Network input or output: NHWC int8, `real = scale * (q - zero_point)`.
+
+    `window_bytes` is 0 where it lies in the device's memory as a whole, else the room it has while it is streamed.
+    """
 
     size_bytes: int
+    window_bytes: int
     height: int
     width: int
     channels: int
@@ -53,6 +57,11 @@ class DeviceInfo:
     board: str
     model: str
     kernels: str
+
+    @property
+    def streamed(self) -> bool:
+        """Whether rows are exchanged while the network runs."""
+        return self.input.window_bytes > 0 or self.output.window_bytes > 0
 
     def pack(self) -> bytes:
         """The reply's payload (for simulated devices and golden frames)."""
@@ -105,7 +114,13 @@ def _unpack_info(payload: bytes, protocol_version: int) -> DeviceInfo:
 
 def _pack_tensor(tensor: TensorInfo) -> bytes:
     return _TENSOR.pack(
-        tensor.size_bytes, tensor.height, tensor.width, tensor.channels, tensor.zero_point, tensor.scale
+        tensor.size_bytes,
+        tensor.window_bytes,
+        tensor.height,
+        tensor.width,
+        tensor.channels,
+        tensor.zero_point,
+        tensor.scale,
     )
 
 

@@ -53,6 +53,7 @@ _REASONS: dict[int, str] = {
     ErrorCode.KERNEL_FAILED: "a kernel failed (step and status {detail:#x})",
     ErrorCode.SELF_CHECK: "its self-check failed with status {detail}: firmware and kernel library do not fit",
     ErrorCode.WRONG_BOOT: "it was reset in the meantime",
+    ErrorCode.STEP_WAITS: "step {detail} waits for rows of the picture",
 }
 
 _HINTS: dict[int, str] = {
@@ -98,6 +99,7 @@ _STATUS: dict[int, str] = {
     2: "the kernel asks for more working memory than was planned",
     3: "the kernel library refused its arguments",
     4: "the kernel was called out of order",
+    7: "a DMA transfer failed on the bus or never ended",
 }
 """ta_status of firmware/include/tinyanime/status.h."""
 

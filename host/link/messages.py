@@ -24,9 +24,11 @@ class Kind(IntEnum):
     READ_OUTPUT = 0x09
     CYCLES = 0x0A
     RESET = 0x0B
+    TAKE = 0x0C
     REPLY = 0x80
     PROGRESS = 0xC0
     DONE = 0xC1
+    WAITING = 0xC2
     ERROR = 0xFF
 
 
@@ -38,6 +40,7 @@ class State(IntEnum):
     STEPPING = 4
     DONE = 5
     FAILED = 6
+    WAITING = 7
 
 
 class ErrorCode(IntEnum):
@@ -58,6 +61,7 @@ class ErrorCode(IntEnum):
     KERNEL_FAILED = 15
     SELF_CHECK = 16
     WRONG_BOOT = 17
+    STEP_WAITS = 18
 
 
 class MessageError(ValueError):
@@ -77,6 +81,16 @@ class Message(Protocol):
     def kind(self) -> int: ...
 
     def pack(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Bytes that a streamed network can exchange now, half-open: input to send, output to read and take."""
+
+    input_begin: int
+    input_end: int
+    output_begin: int
+    output_end: int
 
 
 class _Fields:
@@ -209,10 +223,15 @@ class StatusReply(_FieldsAndText):
     steps_done: int
     step_count: int
     total_cycles: int
+    stall_cycles: int
     output_crc: int
     dropped: int
+    input_begin: int
+    input_end: int
+    output_begin: int
+    output_end: int
     failed_layer: str = ""
-    layout: ClassVar[struct.Struct] = struct.Struct("<IBBHHIII")
+    layout: ClassVar[struct.Struct] = struct.Struct("<IBBHHIIIIIIII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +331,38 @@ class ResetReply(_Fields):
 
 
 @dataclass(frozen=True, slots=True)
+class Take(_Fields):
+    """The host has everything of a streamed output below `offset`."""
+
+    run: int
+    offset: int
+    kind: ClassVar[int] = Kind.TAKE
+    layout: ClassVar[struct.Struct] = struct.Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class TakeReply(_Fields):
+    run: int
+    taken: int
+    layout: ClassVar[struct.Struct] = struct.Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEvent(_Fields):
+    """The run goes on once everything in `rows` has been exchanged."""
+
+    run: int
+    steps_done: int
+    step_count: int
+    input_begin: int
+    input_end: int
+    output_begin: int
+    output_end: int
+    kind: ClassVar[int] = Kind.WAITING
+    layout: ClassVar[struct.Struct] = struct.Struct("<IHHIIII")
+
+
+@dataclass(frozen=True, slots=True)
 class ProgressEvent(_Fields):
     run: int
     steps_done: int
@@ -326,10 +377,11 @@ class DoneEvent(_FieldsAndText):
     status: int
     steps_done: int
     total_cycles: int
+    stall_cycles: int
     output_crc: int
     failed_layer: str = ""
     kind: ClassVar[int] = Kind.DONE
-    layout: ClassVar[struct.Struct] = struct.Struct("<IBHII")
+    layout: ClassVar[struct.Struct] = struct.Struct("<IBHIII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,3 +391,8 @@ class Error(_FieldsAndText):
     failed_layer: str = ""
     kind: ClassVar[int] = Kind.ERROR
     layout: ClassVar[struct.Struct] = struct.Struct("<HI")
+
+
+def rows_of(message: StatusReply | WaitingEvent) -> Rows:
+    """What the device says can be exchanged now."""
+    return Rows(message.input_begin, message.input_end, message.output_begin, message.output_end)

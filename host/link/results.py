@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """What `infer` is doing."""
+    """What `infer` is doing; where the network is streamed, all of it at the same time."""
 
     UPLOAD = "upload"
     RUN = "run"
@@ -21,11 +21,13 @@ PhaseProgress = Callable[[Phase, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """`total_cycles` inside kernels (saturates at 2**32 - 1), CRC-32 of the output, steps executed."""
+    """`total_cycles` of all commands and `stall_cycles` of these spent waiting for a DMA (both saturate at 2**32 - 1),
+    CRC-32 of the output, steps executed."""
 
     total_cycles: int
     output_crc32: int
     steps: int
+    stall_cycles: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class Timing:
     """Tries of one request, and of moving a transfer forward."""
     poll_s: float = 2.0
     """Silence during a run after which STATUS is asked."""
+    streamed_poll_s: float = 1.0
+    """The same where the network is streamed: the device may be waiting for rows."""
     silence_s: float = 30.0
     """Silence during a run, or a device busy with an old run, after which the host gives up."""
     restarts: int = 4

@@ -22,6 +22,10 @@ from tinyanime.host.link.messages import (
     Message,
     MessageError,
     NextOffset,
+    ReadOutput,
+    ReadOutputReply,
+    ReadStep,
+    ReadStepReply,
 )
 
 Progress = Callable[[int, int], None]
@@ -48,10 +52,18 @@ def upload(exchange: Exchange, info: DeviceInfo, data: bytes, progress: Progress
         transfer = (transfer + random.randrange(1, 1 << 32)) & 0xFFFFFFFF
         offset = _begin(exchange, Begin(transfer, len(data), crc))
     progress(offset, len(data))
-    _Upload(exchange, info, data, transfer, offset).send(progress)
+    Upload(exchange, info, data, transfer, offset).send(len(data), progress)
     payload = exchange.ask(End(transfer), reply_bytes=_REPLY_BYTES)
     if _parsed(exchange, EndReply.unpack, payload).crc != crc:
         raise DeviceResetError(f"The picture arrived damaged at {exchange.name}.", hint="Check cable and power.")
+
+
+def begin_stream(exchange: Exchange, info: DeviceInfo, data: bytes) -> Upload:
+    """Announce `data` as the streamed input of the next run, from its first byte; the upload that sends it."""
+    # Of a random number: what an interrupted program has sent is of no use without the output that it has taken.
+    transfer = random.getrandbits(32)
+    offset = _begin(exchange, Begin(transfer, len(data), zlib.crc32(data)))
+    return Upload(exchange, info, data, transfer, offset)
 
 
 def _begin(exchange: Exchange, begin: Begin) -> int:
@@ -80,7 +92,7 @@ def _parsed(exchange: Exchange, unpack: Callable[[bytes], _T], payload: bytes) -
         raise exchange.unreadable(error) from error
 
 
-class _Upload:
+class Upload:
     """Go-back-N: everything from the first unacknowledged byte is sent again after a gap or a time-out."""
 
     def __init__(self, exchange: Exchange, info: DeviceInfo, data: bytes, transfer: int, offset: int) -> None:
@@ -94,11 +106,20 @@ class _Upload:
         self._in_flight: dict[int, int] = {}
         """Sequence number and offset of the frames sent since the last step back."""
 
-    def send(self, progress: Progress) -> None:
+    @property
+    def acknowledged(self) -> int:
+        """Bytes that the device is known to have."""
+        return self._acknowledged
+
+    def send(self, end: int, progress: Progress) -> None:
+        """Send everything before `end` that the device does not have yet.
+
+        Raises DeviceResetError where the device lost the transfer, NoReplyError where it fell silent.
+        """
         exchange, timing = self._exchange, self._exchange.timing
         failures = 0
-        while self._acknowledged < len(self._data):
-            self._fill_window()
+        while self._acknowledged < end:
+            self._fill_window(end)
             deadline = exchange.deadline(timing.time_out(timing.reply_s, failures), self._window_bytes)
             before = self._acknowledged
             if not self._await_acknowledgement(deadline):
@@ -110,10 +131,10 @@ class _Upload:
                 failures = 0
                 progress(self._acknowledged, len(self._data))
 
-    def _fill_window(self) -> None:
-        end = min(self._acknowledged + self._window_bytes, len(self._data))
+    def _fill_window(self, end: int) -> None:
+        end = min(self._acknowledged + self._window_bytes, end)
         while self._next < end:
-            part = self._data[self._next : self._next + self._chunk]
+            part = self._data[self._next : min(self._next + self._chunk, end)]
             sequence = self._exchange.new_sequence()
             self._in_flight[sequence] = self._next
             self._exchange.send(Data(self._transfer, self._next, part), sequence)
@@ -131,7 +152,7 @@ class _Upload:
             del self._in_flight[frame.sequence]
             self._acknowledged = max(self._acknowledged, reply.offset)
             self._next = max(self._next, self._acknowledged)
-            # The device did not take this frame because an earlier one is missing.
+            # Otherwise the device did not take this frame because an earlier one is missing.
             return reply.offset > offset
         return False
 
@@ -150,26 +171,49 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Bytes on the device: how to ask for (offset, length), how to read the reply, size and CRC of the whole."""
+    """Bytes on the device: how to ask for (offset, length), how to read the reply, size of the whole."""
 
     kind: Kind
     request: Callable[[int, int], Message]
     read: Callable[[bytes], Part]
     size_bytes: int
-    crc: int
 
 
-def download(exchange: Exchange, info: DeviceInfo, source: Source, progress: Progress) -> bytes:
-    """Fetch all bytes of `source` and check their CRC; DeviceResetError where it does not match."""
-    data = _Download(exchange, info, source).fetch(progress)
-    if zlib.crc32(data) != source.crc:
-        raise DeviceResetError(
-            f"The bytes read from {exchange.name} do not match their checksum.", hint="Send the picture again."
-        )
-    return data
+def output_source(info: DeviceInfo, run: int) -> Source:
+    """The network's output of run `run`."""
+
+    def read(payload: bytes) -> Part:
+        reply = ReadOutputReply.unpack(payload)
+        if reply.run != run:
+            raise MessageError("output of another run")
+        return Part(reply.offset, reply.data)
+
+    return Source(
+        Kind.READ_OUTPUT, lambda offset, length: ReadOutput(run, offset, length), read, info.output.size_bytes
+    )
 
 
-class _Download:
+def step_source(run: int, step: int, size_bytes: int) -> Source:
+    """What step `step`, the last one of run `run` so far, wrote."""
+
+    def read(payload: bytes) -> Part:
+        reply = ReadStepReply.unpack(payload)
+        if (reply.run, reply.step) != (run, step):
+            raise MessageError("output of another step")
+        return Part(reply.offset, reply.data)
+
+    return Source(Kind.READ_STEP, lambda offset, length: ReadStep(run, step, offset, length), read, size_bytes)
+
+
+def download(exchange: Exchange, info: DeviceInfo, source: Source, crc: int, progress: Progress) -> bytes:
+    """Fetch all bytes of `source`; DeviceResetError where their CRC-32 is not `crc`."""
+    fetched = Download(exchange, info, source)
+    progress(0, source.size_bytes)
+    fetched.fetch(source.size_bytes, progress)
+    return fetched.checked(crc)
+
+
+class Download:
     """Several READs are on the way at once; what is missing after a time-out is asked for again."""
 
     def __init__(self, exchange: Exchange, info: DeviceInfo, source: Source) -> None:
@@ -178,48 +222,64 @@ class _Download:
         self._chunk = info.chunk_bytes
         self._window = info.window
         self._data = bytearray(source.size_bytes)
+        self._fetched = 0
         self._waiting: dict[int, int] = {}
         """Sequence number and offset of the requests without a reply."""
 
-    def fetch(self, progress: Progress) -> bytes:
+    @property
+    def fetched(self) -> int:
+        """Bytes from the first one on that have come."""
+        return self._fetched
+
+    def checked(self, crc: int) -> bytes:
+        """All bytes; DeviceResetError where some are missing or their CRC-32 is not `crc`."""
+        if self._fetched != len(self._data) or zlib.crc32(self._data) != crc:
+            raise DeviceResetError(
+                f"The bytes read from {self._exchange.name} do not match their checksum.",
+                hint="Send the picture again.",
+            )
+        return bytes(self._data)
+
+    def fetch(self, end: int, progress: Progress) -> None:
+        """Fetch everything before `end` that has not come yet. Raises NoReplyError, or what the device refused."""
         exchange, timing = self._exchange, self._exchange.timing
-        size, asked, done, failures = len(self._data), 0, 0, 0
-        progress(0, size)
-        while done < size:
-            while asked < size and len(self._waiting) < self._window:
+        asked = done = self._fetched
+        failures = 0
+        while done < end:
+            while asked < end and len(self._waiting) < self._window:
                 sequence = exchange.new_sequence()
                 self._waiting[sequence] = asked
-                self._ask(sequence)
-                asked += self._length(asked)
+                self._ask(sequence, end)
+                asked += self._length(asked, end)
             line_bytes = len(self._waiting) * (self._chunk + _REPLY_BYTES)
-            received = self._take(exchange.deadline(timing.time_out(timing.reply_s, failures), line_bytes))
+            received = self._take(exchange.deadline(timing.time_out(timing.reply_s, failures), line_bytes), end)
             if received:
                 done += received
                 failures = 0
-                progress(done, size)
+                progress(done, len(self._data))
                 continue
             failures += 1
             if failures >= timing.attempts:
                 raise exchange.no_reply()
             for sequence in self._waiting:
-                self._ask(sequence)
-        return bytes(self._data)
+                self._ask(sequence, end)
+        self._fetched = max(self._fetched, end)
 
-    def _length(self, offset: int) -> int:
-        return min(self._chunk, len(self._data) - offset)
+    def _length(self, offset: int, end: int) -> int:
+        return min(self._chunk, end - offset)
 
-    def _ask(self, sequence: int) -> None:
+    def _ask(self, sequence: int, end: int) -> None:
         offset = self._waiting[sequence]
-        self._exchange.send(self._source.request(offset, self._length(offset)), sequence)
+        self._exchange.send(self._source.request(offset, self._length(offset, end)), sequence)
 
-    def _take(self, deadline: float) -> int:
+    def _take(self, deadline: float, end: int) -> int:
         """Store one reply; its bytes, 0 on a time-out."""
         while (frame := self._exchange.receive(deadline)) is not None:
             offset = self._waiting.get(frame.sequence)
             if offset is None or not self._exchange.answers(frame, self._source.kind, frame.sequence):
                 continue
             part = _parsed(self._exchange, self._source.read, frame.payload)
-            length = self._length(offset)
+            length = self._length(offset, end)
             if part.offset != offset or len(part.data) != length:
                 continue
             self._data[offset : offset + length] = part.data

@@ -1,16 +1,21 @@
-/* The link on the test network, with checks on everything it sends and on its own state after every byte. */
+/* The link on the test networks, with checks on everything it sends and on its own state after every byte. */
 #ifndef TINYANIME_FUZZ_DEVICE_H
 #define TINYANIME_FUZZ_DEVICE_H
 
 #include <stddef.h>
 
+#include "stream_network.h"
 #include "test_network.h"
 #include "tinyanime/link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Starts the device as after power-up. */
+/* Starts the device as after power-up, with the test network. */
 void fuzz_boot(void);
+/* The same with the streamed network (stream_network.h). */
+void fuzz_boot_streamed(uint32_t input_window_bytes, uint32_t output_window_bytes);
+/* What the device would exchange now, as a host sees it. */
+const ta_link *fuzz_session(void);
 /* One byte from the line; aborts where an invariant is broken. */
 bool fuzz_receive(uint8_t byte);
 /* One step of a run, where one goes on. */

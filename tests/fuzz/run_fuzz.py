@@ -17,6 +17,7 @@ FUZZ = Path(__file__).resolve().parent
 REPOSITORY = FUZZ.parents[1]
 FIRMWARE = REPOSITORY / "firmware"
 TEST_RUNTIME = REPOSITORY / "tests" / "firmware" / "runtime"
+NETWORKS = ("test_network.c", "stream_network.c", "lazy_dma.c")
 TARGETS = ("link_bytes", "link_session")
 MAX_INPUT_BYTES = 4096
 
@@ -47,7 +48,7 @@ def build(name: str, work: Path) -> Target:
     sources = [
         *sorted((FIRMWARE / "link").glob("*.c")),
         FIRMWARE / "runtime" / "executor.c",
-        TEST_RUNTIME / "test_network.c",
+        *(TEST_RUNTIME / name for name in NETWORKS),
         FUZZ / "fuzz_device.c",
         FUZZ / f"fuzz_{name}.c",
     ]

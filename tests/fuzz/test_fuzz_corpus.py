@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.run_fuzz import TARGETS
+from tests.fuzz.run_fuzz import NETWORKS, TARGETS
 from tests.support.link_programs import EXECUTOR, LINK_SOURCES, SANITIZERS, TEST_RUNTIME, compile_program
 
 FUZZ = Path(__file__).parent
@@ -15,7 +15,7 @@ FUZZ = Path(__file__).parent
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_input_of_the_corpus_runs_clean(tmp_path: Path, target: str) -> None:
-    own = (FUZZ / f"fuzz_{target}.c", FUZZ / "fuzz_device.c", FUZZ / "replay.c", TEST_RUNTIME / "test_network.c")
+    own = (FUZZ / f"fuzz_{target}.c", FUZZ / "fuzz_device.c", FUZZ / "replay.c", *(TEST_RUNTIME / n for n in NETWORKS))
     program = compile_program(tmp_path / target, (*LINK_SOURCES, EXECUTOR, *own), "-O1", f"-I{FUZZ}", *SANITIZERS)
     inputs = sorted((FUZZ / "corpus" / target).iterdir())
     done = subprocess.run([program, *inputs], capture_output=True, text=True, timeout=120, check=False)

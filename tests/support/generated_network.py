@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from tinyanime.codegen.bundle import Bundle
 from tinyanime.codegen.cmsis_nn.sources import HOST_DEFINES
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.reference import run_reference
 
 RUNNER = Path(__file__).with_name("run_network.c")
+LAZY_DMA = Path(__file__).parents[1] / "firmware" / "runtime" / "lazy_dma.c"
 SANITIZERS = "-fsanitize=address,undefined"
 
 
@@ -34,10 +37,14 @@ class NetworkRun:
 
 
 def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SANITIZERS,)) -> Path:
-    """Link network, kernels and CMSIS-NN with the step runner; returns the program."""
+    """Link network, executor, kernels and CMSIS-NN with the step runner; returns the program.
+
+    Its DMA moves nothing before it is waited for, so that a missing wait shows.
+    """
     root = bundle.directory
     program = root / f"network-{Path(compiler).name}"
     sources = [*root.glob("network/*.c"), *root.glob("firmware/kernels/*.c"), *root.glob("cmsis_nn/Source/*.c")]
+    sources.append(root / "firmware" / "runtime" / "executor.c")
     folders = ("network", "firmware/include", "firmware/kernels", "cmsis_nn/Include")
     includes = [f"-I{root / folder}" for folder in folders]
     defines = [f"-D{define}" for define in HOST_DEFINES]
@@ -50,7 +57,10 @@ def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SA
         assert checked.returncode == 0, checked.stderr
     command = [compiler, "-std=gnu11", "-O1", "-g", "-w", *extra, "-fno-sanitize-recover=all", *defines, *includes]
     result = subprocess.run(
-        [*command, *map(str, sources), str(RUNNER), "-o", str(program)], capture_output=True, text=True, check=False
+        [*command, *map(str, sources), str(RUNNER), str(LAZY_DMA), "-o", str(program)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     return program
@@ -68,6 +78,21 @@ def run_network(bundle: Bundle, program: Path, data: NDArray[np.int8]) -> Networ
     output = raw[cursor:]
     assert output.size == bundle.manifest.output.size_bytes
     return NetworkRun(tuple(steps), output)
+
+
+def assert_equals_reference(bundle: Bundle, graph: Graph, program: Path, seed: int) -> None:
+    """Run a random input; every step's rows and the output equal what the reference computes for `graph`."""
+    source = graph.tensors[graph.inputs[0]]
+    data = np.random.default_rng(seed).integers(-128, 128, size=source.shape, dtype=np.int8)
+    expected = run_reference(graph, {source.name: data})
+    run = run_network(bundle, program, data)
+    assert len(run.steps) == len(bundle.manifest.steps) > 0
+    for step in run.steps:
+        layer = bundle.manifest.layers[step.layer]
+        rows = expected[layer.tensor].reshape(graph.tensors[layer.tensor].height, -1)[step.row_begin : step.row_end]
+        differing = int(np.count_nonzero(rows.ravel() != step.values))
+        assert differing == 0, f"{layer.name} rows {step.row_begin} to {step.row_end}: {differing} bytes differ"
+    np.testing.assert_array_equal(run.output, expected[graph.outputs[0]].ravel())
 
 
 def available_compilers() -> tuple[str, ...]:

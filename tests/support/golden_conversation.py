@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.simulated_device import INPUT_BYTES, STEP_COUNT, SimulatedDevice
+from tests.support.simulated_device import INPUT_BYTES, STEP_COUNT, STREAM_BYTES, SimulatedDevice, Windows
 from tinyanime.host.link import messages as m
 from tinyanime.host.link.codec import DELIMITER, Frame, encode_frame
 
 GOLDEN_FILE = Path(__file__).parents[1] / "golden" / "frames" / "conversation.txt"
 TRANSFER, RUN, STEPWISE_TRANSFER, STEPWISE_RUN = 0x0000AA01, 0x00BB0001, 0xAA02, 0xFFFFFFFE
+STREAM_TRANSFER, STREAM_RUN, STREAM_STEPWISE_TRANSFER, STREAM_STEPWISE_RUN = 0xAA03, 0xBB03, 0xAA04, 0xBB04
+STREAM_WINDOWS = Windows(3000, 2048)
 PICTURE = bytes((index * 7 + index // 256) & 0xFF for index in range(INPUT_BYTES))
 
 
@@ -71,13 +73,48 @@ def _upload(transfer: int) -> Iterator[tuple[str, m.Message]]:
         yield "data", m.Data(transfer, offset, PICTURE[offset : offset + 1024])
 
 
+def stream_messages() -> Iterator[tuple[str, m.Message]]:
+    """What the host says to the streamed network: windows filled and emptied, a step that waits, a wrong picture."""
+    begin = m.Begin(STREAM_TRANSFER, STREAM_BYTES, zlib.crc32(PICTURE))
+    yield "hello", m.Hello()
+    yield "begin", begin
+    yield "run", m.Run(STREAM_RUN)
+    # What the window has room for at each wait, and what has been made by then.
+    for offset, end, made in ((0, 3000, 0), (3000, 5448, 2016), (5448, STREAM_BYTES, 4032)):
+        for at in range(offset, end, 1024):
+            yield "data", m.Data(STREAM_TRANSFER, at, PICTURE[at : at + 1024])
+        yield "status", m.Status(STREAM_RUN)
+        yield "begin-again", begin
+        if made:
+            yield "read-output", m.ReadOutput(STREAM_RUN, made - 16, 16)
+            yield "take", m.Take(STREAM_RUN, made)
+            yield "read-output-taken", m.ReadOutput(STREAM_RUN, made - 16, 16)
+    yield "status", m.Status(STREAM_RUN)
+    yield "data-again", m.Data(STREAM_TRANSFER, STREAM_BYTES - 1, PICTURE[-1:])
+    yield "begin-used", begin
+    yield "read-output-end", m.ReadOutput(STREAM_RUN, STREAM_BYTES - 1024, 1024)
+    yield "begin", m.Begin(STREAM_STEPWISE_TRANSFER, STREAM_BYTES, 7)
+    yield "step-waits", m.Step(STREAM_STEPWISE_RUN, 0)
+    yield "status", m.Status(STREAM_STEPWISE_RUN)
+    for at in range(0, 3000, 1024):
+        yield "data", m.Data(STREAM_STEPWISE_TRANSFER, at, PICTURE[at : at + 1024])
+    yield "step", m.Step(STREAM_STEPWISE_RUN, 0)
+    yield "end-incomplete", m.End(STREAM_STEPWISE_TRANSFER)
+
+
 def host_frames() -> Iterator[tuple[str, bytes]]:
-    """The host's frames, two of them not from this version's messages."""
+    """The host's frames to the test network, two of them not from this version's messages."""
     for sequence, (name, message) in enumerate(host_messages()):
         yield name, encode_frame(Frame(message.kind, sequence * 257, message.pack()))
     yield "hello-version-9", encode_frame(Frame(m.Kind.HELLO, 9, b"later", version=9))
     yield "unknown-type", encode_frame(Frame(0x42, 0xFFFF))
     yield "malformed", encode_frame(Frame(m.Kind.RUN, 1, b"\x00"))
+
+
+def stream_frames() -> Iterator[tuple[str, bytes]]:
+    """The host's frames to the streamed network."""
+    for sequence, (name, message) in enumerate(stream_messages(), 0x4000):
+        yield f"stream-{name}", encode_frame(Frame(message.kind, sequence, message.pack()))
 
 
 def split_frames(wire: bytes) -> tuple[bytes, ...]:
@@ -87,16 +124,21 @@ def split_frames(wire: bytes) -> tuple[bytes, ...]:
 
 def hold_conversation() -> tuple[Line, ...]:
     """What the real C session answers to the host's frames."""
-    device = SimulatedDevice()
+    whole = _answers(SimulatedDevice(), host_frames())
+    streamed = _answers(SimulatedDevice(STREAM_WINDOWS), stream_frames())
+    return (*whole, *streamed)
+
+
+def _answers(device: SimulatedDevice, frames: Iterator[tuple[str, bytes]]) -> list[Line]:
     lines = []
-    for name, wire in host_frames():
+    for name, wire in frames:
         lines.append(Line(True, name, wire))
         device.write(wire)
         answer = b""
         while received := device.read(0.0):
             answer += received
         lines += [Line(False, name, frame) for frame in split_frames(answer)]
-    return tuple(lines)
+    return lines
 
 
 def main() -> None:

@@ -45,7 +45,21 @@ def stdio_firmware() -> Path:
 
 
 @cache
+def streaming_firmware() -> Path:
+    """The same with the streamed network (`stream_network.c`), windows of 2,048 bytes."""
+    sources = (
+        *LINK_SOURCES,
+        EXECUTOR,
+        FIRMWARE / "runtime" / "main.c",
+        TEST_RUNTIME / "stream_network.c",
+        FIRMWARE / "port" / "posix" / "port_posix.c",
+    )
+    return compile_program(_build_directory() / "streaming", sources, "-O1", "-DSTREAM_WINDOW_BYTES=2048u", *SANITIZERS)
+
+
+@cache
 def simulation_library() -> Path:
-    """The link with the test network as a shared library (`link_simulation.c`)."""
-    sources = (*LINK_SOURCES, EXECUTOR, TEST_RUNTIME / "test_network.c", TEST_RUNTIME / "link_simulation.c")
+    """The link with the test networks as a shared library (`link_simulation.c`)."""
+    own = ("test_network.c", "stream_network.c", "lazy_dma.c", "link_simulation.c")
+    sources = (*LINK_SOURCES, EXECUTOR, *(TEST_RUNTIME / name for name in own))
     return compile_program(_build_directory() / "simulation.so", sources, "-O2", "-shared", "-fPIC")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
+
+import numpy as np
 
 from tests.support.link_programs import simulation_library
 from tinyanime.host.link.transport import Transport
@@ -25,6 +28,26 @@ def expected_steps(data: bytes) -> tuple[bytes, ...]:
     return middle[:half], middle[half:], expected_output(data)
 
 
+STREAM_BYTES = 40 * 144
+STREAM_ROW_BYTES = 144
+STREAM_STEPS = 40
+
+
+def stream_steps(data: bytes) -> tuple[bytes, ...]:
+    """What each step of the streamed network makes of `data` (tests/firmware/runtime/stream_network.h)."""
+    picture = np.frombuffer(data, dtype=np.uint8).reshape(40, STREAM_ROW_BYTES)
+    padded = np.pad(picture, ((1, 1), (0, 0)))
+    blurred = padded[:-2] + 2 * picture + padded[2:]
+    marked = blurred ^ np.arange(STREAM_BYTES).astype(np.uint8).reshape(picture.shape)
+    strips = range(0, 40, 2)
+    return tuple(rows[strip : strip + 2].tobytes() for strip in strips for rows in (blurred, marked))
+
+
+def stream_output(data: bytes) -> bytes:
+    """What the streamed network makes of `data`."""
+    return b"".join(stream_steps(data)[1::2])
+
+
 @cache
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(str(simulation_library()))
@@ -33,10 +56,18 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-class SimulatedDevice(Transport):
-    """One device per process: a new one starts from power-up."""
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Bytes that the streamed network has room for at a time, at least two rows; 0: the tensor lies whole."""
 
-    def __init__(self) -> None:
+    input_bytes: int
+    output_bytes: int
+
+
+class SimulatedDevice(Transport):
+    """One device per process: a new one starts from power-up. With `windows` it runs the streamed network."""
+
+    def __init__(self, windows: Windows | None = None) -> None:
         self.name = "simulation"
         self.baud = 0
         self.time = 0.0
@@ -44,6 +75,8 @@ class SimulatedDevice(Transport):
         """Everything the host has sent."""
         self._library = _library()
         self._library.simulation_forget()
+        if windows is not None:
+            self._library.simulation_stream(windows.input_bytes, windows.output_bytes)
         self._library.simulation_boot()
         self._buffer = ctypes.create_string_buffer(1 << 16)
 
@@ -87,6 +120,7 @@ class SimulatedDevice(Transport):
         self._library.simulation_boot()
 
     def fail_step(self, step: int) -> None:
+        """The step whose kernel fails from now on; of the streamed network the strip whose first layer fails."""
         self._library.simulation_fail_step(step)
 
     def fail_scratch(self) -> None:

@@ -47,6 +47,7 @@ void ta_port_init(void) {
     clock_hz = stm32h7_clock_core_hz();
     cycles_per_ms = clock_hz / 1000u;
     stm32h7_memory_init();
+    stm32h7_dma_init();
     start_cycle_counter();
     last_cycles = 0;
     millis = 0;

@@ -66,6 +66,8 @@
 #define RCC_CSR TA_REG32(0x58024474u)       /* 8.7.26 */
 #define RCC_CSR_LSION (1u << 0)
 #define RCC_CSR_LSIRDY (1u << 1)
+#define RCC_AHB3ENR TA_REG32(0x580244D4u) /* 8.7.39 */
+#define RCC_AHB3ENR_MDMAEN (1u << 0)
 #define RCC_AHB2ENR TA_REG32(0x580244DCu) /* 8.7.41 */
 #define RCC_AHB2ENR_SRAM123EN (7u << 29)
 #define RCC_AHB4ENR TA_REG32(0x580244E0u) /* 8.7.42 */
@@ -124,6 +126,36 @@
 /* AXI interconnect: RM0433 2.2.4, issuing capability of target 7 (AXI SRAM). */
 #define AXI_TARG7_FN_MOD TA_REG32(0x51008108u)
 #define AXI_FN_MOD_READ_ISS_OVERRIDE (1u << 0)
+
+/* Master DMA controller, by channel: RM0433 14.5. */
+#define MDMA_CHANNEL(channel, offset) TA_REG32(0x52000040u + 0x40u * (channel) + (offset))
+#define MDMA_CISR(channel) MDMA_CHANNEL(channel, 0x00u) /* 14.5.2 */
+#define MDMA_CISR_TEIF (1u << 0)
+#define MDMA_CISR_CTCIF (1u << 1)
+#define MDMA_CIFCR(channel) MDMA_CHANNEL(channel, 0x04u) /* 14.5.3 */
+#define MDMA_CIFCR_ALL 0x1Fu
+#define MDMA_CCR(channel) MDMA_CHANNEL(channel, 0x0Cu) /* 14.5.5 */
+#define MDMA_CCR_EN (1u << 0)
+#define MDMA_CCR_SWRQ (1u << 16)
+#define MDMA_CTCR(channel) MDMA_CHANNEL(channel, 0x10u) /* 14.5.6; sizes are stored as logarithms */
+#define MDMA_CTCR_SINC_UP (2u << 0)
+#define MDMA_CTCR_DINC_UP (2u << 2)
+#define MDMA_CTCR_SSIZE_SHIFT 4u
+#define MDMA_CTCR_DSIZE_SHIFT 6u
+#define MDMA_CTCR_SINCOS_SHIFT 8u
+#define MDMA_CTCR_DINCOS_SHIFT 10u
+#define MDMA_CTCR_SBURST_SHIFT 12u
+#define MDMA_CTCR_DBURST_SHIFT 15u
+#define MDMA_CTCR_TLEN_SHIFT 18u
+#define MDMA_CTCR_PKE (1u << 25)
+#define MDMA_CTCR_TRGM_BLOCK (1u << 28)
+#define MDMA_CTCR_SWRM (1u << 30)
+#define MDMA_CBNDTR(channel) MDMA_CHANNEL(channel, 0x14u) /* 14.5.7 */
+#define MDMA_CSAR(channel) MDMA_CHANNEL(channel, 0x18u)   /* 14.5.8 */
+#define MDMA_CDAR(channel) MDMA_CHANNEL(channel, 0x1Cu)   /* 14.5.9 */
+#define MDMA_CTBR(channel) MDMA_CHANNEL(channel, 0x28u)   /* 14.5.12 */
+#define MDMA_CTBR_SBUS (1u << 16)
+#define MDMA_CTBR_DBUS (1u << 17)
 
 /* Device identity: RM0433 60.5.8 and 61.1. */
 #define DBGMCU_IDC TA_REG32(0x5C001000u)

@@ -25,6 +25,9 @@ uint32_t stm32h7_clock_apb1_hz(void);
 /* Memory attributes by the MPU, then instruction and data cache on. */
 void stm32h7_memory_init(void);
 
+/* Clock of the MDMA, all channels of the tile DMA idle. */
+void stm32h7_dma_init(void);
+
 /* USART3 on PD8 (TX) and PD9 (RX) at TA_BOARD_UART_BAUD, 8N1, FIFO on. */
 void stm32h7_uart_init(void);
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tinyanime.host.emulate.data_cache import Cacheability, DataCache, MaintenanceRegisters
+from tinyanime.host.emulate.stm32h7 import mpu
 from tinyanime.host.emulate.stm32h7.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.stm32h7.clock import CoreClock
 
 _ALL = 0xFFFF_FFFF
 _TRCENA = 1 << 24
+_DC = 1 << 16
+_DATA_CACHE_SETS_WAYS = 128 * 4
+
+MAINTENANCE = MaintenanceRegisters(page=0xE000_E000, clean=0xE000_EF68, invalidate=0xE000_EF5C, both=0xE000_EF70)
+"""DCCMVAC, DCIMVAC and DCCIMVAC: DUI 0646 4.8."""
 
 
 class Dwt(Peripheral):
@@ -54,7 +61,10 @@ class Dwt(Peripheral):
 
 
 class SystemControl(Peripheral):
-    """SCB, MPU, FPU and cache maintenance. No NVIC: the firmware polls."""
+    """SCB, MPU, FPU and cache maintenance. No NVIC: the firmware polls.
+
+    Operations by address never come here where there is a `cache` that checks coherence.
+    """
 
     name = "SCS"
     base = 0xE000_E000
@@ -86,21 +96,56 @@ class SystemControl(Peripheral):
         Register("DCCISW", 0xF74, writable=_ALL),
     )
     _VECTOR_TABLE_ALIGNMENT = 1024
-    _DATA_CACHE_GEOMETRY = 0xF003_E019
+    _DATA_CACHE_GEOMETRY = 0xF00F_E019
     """16 KB, 4 ways of 128 sets of 32 bytes."""
-    _INSTRUCTION_CACHE_GEOMETRY = 0xF007_E009
+    _INSTRUCTION_CACHE_GEOMETRY = 0xF01F_E009
     """16 KB, 2 ways of 256 sets of 32 bytes."""
 
-    def __init__(self, clock: CoreClock, request_reset: Callable[[], None]) -> None:
+    def __init__(self, clock: CoreClock, request_reset: Callable[[], None], cache: DataCache | None = None) -> None:
         super().__init__()
         self._clock = clock
         self._request_reset = request_reset
+        self._cache = cache
+        self._invalidated: set[int] = set()
         self.mpu_regions: dict[int, tuple[int, int]] = {}
         """What was written last, by region: RBAR, RASR. They are kept, not enforced."""
 
     @property
     def trace_enabled(self) -> bool:
         return bool(self.values["DEMCR"] & _TRCENA)
+
+    @property
+    def _data_cache_on(self) -> bool:
+        return bool(self.values["CCR"] & _DC)
+
+    def write_ccr(self, value: int) -> None:
+        """DUI 0646 4.8.5: the data cache holds noise until all of it was invalidated."""
+        switched_on = value & _DC and not self._data_cache_on
+        if self._data_cache_on and not value & _DC:
+            raise BusError("switched the data cache off, which is not modelled")
+        if switched_on and len(self._invalidated) < _DATA_CACHE_SETS_WAYS:
+            raise BusError("switched the data cache on before all its sets and ways were invalidated (DCISW)")
+        self.store("CCR", value)
+        if switched_on and self._cache is not None:
+            self._cache.set_attributes(0, 1 << 32, Cacheability.NONE)
+            for begin, end, attributes in mpu.cache_map(self.values["MPU_CTRL"], self.mpu_regions):
+                self._cache.set_attributes(begin, end, attributes)
+
+    def write_dcisw(self, value: int) -> None:
+        if self._data_cache_on:
+            raise BusError("invalidated a set and way of the data cache while it is on, which would lose data")
+        self._invalidated.add(value)
+
+    def write_dccisw(self, value: int) -> None:
+        raise BusError("cleaned the data cache by set and way, which is not modelled")
+
+    def write_mpu_ctrl(self, value: int) -> None:
+        self._check_cache_off()
+        self.store("MPU_CTRL", value)
+
+    def _check_cache_off(self) -> None:
+        if self._data_cache_on:
+            raise BusError("changed the MPU while the data cache is on, which is not modelled")
 
     def write_vtor(self, value: int) -> None:
         if value % self._VECTOR_TABLE_ALIGNMENT:
@@ -121,6 +166,7 @@ class SystemControl(Peripheral):
 
     def write_mpu_rasr(self, value: int) -> None:
         """B3.5.8: a region's base is a multiple of its size, which is at least 32 bytes."""
+        self._check_cache_off()
         self.store("MPU_RASR", value)
         log2_bytes = (value >> 1 & 0x1F) + 1
         if value & 1 and (log2_bytes < 5 or (self.values["MPU_RBAR"] & ~0x1F) % (1 << log2_bytes)):

@@ -27,6 +27,7 @@ class ResetCause(IntFlag):
 
 # Clock gates of the enable registers: bit to the name of what it feeds.
 _GATES: dict[str, dict[int, str]] = {
+    "AHB3ENR": {0: "MDMA"},
     "AHB2ENR": {29: "SRAM1", 30: "SRAM2", 31: "SRAM3"},
     "AHB4ENR": {3: "GPIOD"},
     "APB1LENR": {18: "USART3"},
@@ -61,6 +62,7 @@ class Rcc(Peripheral):
         Register("D2CCIP2R", 0x54, writable=0x7),
         Register("CSR", 0x74, writable=0x1, ignored=0x2),
         Register("RSR", 0xD0, writable=1 << 16, ignored=0xFFFF_FFFF & ~(1 << 16)),
+        Register("AHB3ENR", 0xD4, writable=_gate_mask("AHB3ENR")),
         Register("AHB2ENR", 0xDC, writable=_gate_mask("AHB2ENR")),
         Register("AHB4ENR", 0xE0, writable=_gate_mask("AHB4ENR")),
         Register("APB1LENR", 0xE8, writable=_gate_mask("APB1LENR")),
@@ -230,6 +232,9 @@ class Rcc(Peripheral):
         self.store(name, value)
         for bit, target in _GATES[name].items():
             self._set_clock(target, bool(self.values[name] >> bit & 1))
+
+    def write_ahb3enr(self, value: int) -> None:
+        self._write_gates("AHB3ENR", value)
 
     def write_ahb2enr(self, value: int) -> None:
         self._write_gates("AHB2ENR", value)

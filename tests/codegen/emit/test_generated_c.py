@@ -5,61 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 
 from tests.models.builders import Activation, QdqBuilder, save
 from tests.models.random_networks import random_network
 from tests.models.students import student_32_64_128
-from tests.support.generated_network import available_compilers, build_network, run_network
+from tests.support.generated_network import assert_equals_reference, available_compilers, build_network
 from tinyanime.boards.loader import load_board
-from tinyanime.codegen.bundle import Bundle
-from tinyanime.codegen.compiler import compile_model
-from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.compiler import CompileOptions, compile_model
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.reference import run_reference
-from tinyanime.codegen.schedule import choose
-from tinyanime.codegen.schedule.stages import DEFAULT_POLICIES, FusionPolicy
+from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
 
 COMPILERS = available_compilers()
 
 
-def assert_equals_reference(bundle: Bundle, graph: Graph, program: Path, seed: int) -> None:
-    source = graph.tensors[graph.inputs[0]]
-    rng = np.random.default_rng(seed)
-    data = rng.integers(-128, 128, size=source.shape, dtype=np.int8)
-    expected = run_reference(graph, {source.name: data})
-    run = run_network(bundle, program, data)
-    assert len(run.steps) == len(bundle.manifest.steps) > 0
-    for step in run.steps:
-        layer = bundle.manifest.layers[step.layer]
-        rows = expected[layer.tensor].reshape(graph.tensors[layer.tensor].height, -1)[step.row_begin : step.row_end]
-        differing = int(np.count_nonzero(rows.ravel() != step.values))
-        assert differing == 0, f"{layer.name} rows {step.row_begin} to {step.row_end}: {differing} bytes differ"
-    np.testing.assert_array_equal(run.output, expected[graph.outputs[0]].ravel())
-
-
-POLICIES = (
-    DEFAULT_POLICIES,
-    (FusionPolicy(fuse_consumers=True, band_bytes=1),),
-    (FusionPolicy(fuse_consumers=False, band_bytes=600),),
+CHOICES = (
+    ("posix", ScheduleOptions(Optimize.TIME)),
+    ("stm32h743", ScheduleOptions(Optimize.TIME)),
+    ("posix", ScheduleOptions(Optimize.RAM)),
+    ("stm32h743", ScheduleOptions(Optimize.TIME, transfers=False)),
+    ("posix", ScheduleOptions(Optimize.LAYERS)),
 )
-"""What the compiler does by itself, the smallest bands, and bands of a few rows."""
+"""With and without a DMA, in strips and whole layers; the C of either board runs on the PC."""
 
 
 @pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
 @pytest.mark.parametrize("seed", range(15))
-def test_a_random_network_equals_the_reference_in_every_step(
-    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(choose, "DEFAULT_POLICIES", POLICIES[seed % len(POLICIES)])
-    model = tmp_path / "model.onnx"
-    save(random_network(seed, unsigned=seed % 4 == 3), model)
-    graph = load_and_prepare(model)
-    bundle = compile_model(model, load_board("posix"), tmp_path / "project")
-    compiler = COMPILERS[seed % len(COMPILERS)]
-    assert_equals_reference(bundle, graph, build_network(bundle, compiler), seed)
+def test_a_random_network_equals_the_reference_in_every_step(tmp_path: Path, seed: int) -> None:
+    model = save(random_network(seed, unsigned=seed % 4 == 3), tmp_path / "model.onnx")
+    board, schedule = CHOICES[seed % len(CHOICES)]
+    bundle = compile_model(model, load_board(board), tmp_path / "project", options=CompileOptions(schedule=schedule))
+    assert bundle.manifest.optimize == schedule.optimize.value
+    program = build_network(bundle, COMPILERS[seed % len(COMPILERS)])
+    assert_equals_reference(bundle, load_and_prepare(model), program, seed)
 
 
 UGLY_NAMES = ("a*/b", "x\n#error y", 'q"uo\\te\\', "\u65e5\u672c\u8a9e", "what??/", "/*open", "long" * 400, "\u202e")
@@ -113,11 +92,12 @@ def test_a_network_at_the_edge_equals_the_reference(
 
 
 @pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
-def test_the_classic_student_fits_the_stm32h743_and_equals_the_reference(tmp_path: Path) -> None:
-    model = tmp_path / "model.onnx"
-    save(student_32_64_128(), model)
+def test_the_classic_student_streams_its_weights_on_the_stm32h743_and_equals_the_reference(tmp_path: Path) -> None:
+    model = save(student_32_64_128(), tmp_path / "model.onnx")
     bundle = compile_model(model, load_board("stm32h743"), tmp_path / "project")
-    peaks = {bank.name: bank.peak_bytes for bank in bundle.manifest.banks}
-    assert peaks["axi"] == 128 * 128 * 32
+    manifest = bundle.manifest
+    assert manifest.transfers
+    assert manifest.certificate.total_peak_bytes <= 480 * 1024
+    assert any(step.calls > 1 for step in manifest.steps)
     program = build_network(bundle, COMPILERS[0], extra=("-O2",))
     assert_equals_reference(bundle, load_and_prepare(model), program, seed=3)

@@ -2,6 +2,8 @@
  * stands still between calls, what is sent waits in a buffer. */
 #include <string.h>
 
+#include "lazy_dma.h"
+#include "stream_network.h"
 #include "test_network.h"
 #include "tinyanime/link.h"
 #include "tinyanime/port.h"
@@ -15,6 +17,7 @@ static uint32_t milliseconds;
 static uint32_t cycle_counter;
 static ta_link session;
 static ta_link_device device;
+static const ta_network *network = &ta_network_instance;
 
 static void keep(void *context, const uint8_t *bytes, uint32_t count) {
     (void)context;
@@ -45,14 +48,16 @@ static void restart(void *context) {
 void simulation_boot(void) {
     boots++;
     milliseconds = 0;
-    memset(ta_network_instance.input.data, 0x5A, ta_network_instance.input.bytes);
+    const ta_port_tensor *input = &network->input;
+    memset(input->data, 0x5A, input->window_bytes > 0u ? input->window_bytes : input->bytes);
+    lazy_dma_reset();
     device = (ta_link_device){
-        .network = &ta_network_instance,
+        .network = network,
         .firmware_version = "0.1.0",
         .boot_id = 1000u + boots,
         .clock_hz = 480000000u,
         .unique_id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
-        .self_check = ta_network_instance.check_scratch(),
+        .self_check = network->check_scratch(),
         .write = keep,
         .millis = now_ms,
         .stack_free_bytes = no_stack_figure,
@@ -67,7 +72,14 @@ void simulation_forget(void) {
     sent_count = 0;
     cycle_counter = 0;
     test_failing_step = 99u;
+    stream_failing_strip = 99u;
+    network = &ta_network_instance;
     test_scratch_status = TA_OK;
+}
+
+/* From the next boot on the device runs the streamed network with windows of these sizes (0: whole). */
+void simulation_stream(uint32_t input_window_bytes, uint32_t output_window_bytes) {
+    network = stream_network(input_window_bytes, output_window_bytes);
 }
 
 /* Hands bytes to the link; steps run only in simulation_work. */
@@ -87,6 +99,7 @@ void simulation_advance(uint32_t ms) {
 
 void simulation_fail_step(uint32_t step) {
     test_failing_step = step;
+    stream_failing_strip = step;
 }
 
 void simulation_fail_scratch(void) {

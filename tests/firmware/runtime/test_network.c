@@ -44,10 +44,16 @@ static const ta_layer layers[2] = {
     {"reverse", TEST_HEIGHT, TEST_ROW_BYTES},
 };
 
+static const ta_command commands[3] = {
+    {.kind = TA_COMMAND_CALL, .call = 0, .run = run_flip},
+    {.kind = TA_COMMAND_CALL, .call = 1, .run = run_flip},
+    {.kind = TA_COMMAND_CALL, .call = 0, .run = run_reverse},
+};
+
 static const ta_step steps[3] = {
-    {run_flip, middle, TEST_BAND_BYTES, 0, 0, 0, TEST_BAND_ROWS},
-    {run_flip, middle + TEST_BAND_BYTES, TEST_BAND_BYTES, 0, 1, TEST_BAND_ROWS, TEST_HEIGHT},
-    {run_reverse, picture, TEST_BYTES, 1, 0, 0, TEST_HEIGHT},
+    {middle, TEST_BAND_BYTES, 0, 1, 0, 0, 0, TEST_BAND_ROWS},
+    {middle + TEST_BAND_BYTES, TEST_BAND_BYTES, 1, 1, 0, 1, TEST_BAND_ROWS, TEST_HEIGHT},
+    {picture, TEST_BYTES, 2, 1, 1, 0, 0, TEST_HEIGHT},
 };
 
 const ta_network ta_network_instance = {
@@ -58,10 +64,11 @@ const ta_network ta_network_instance = {
     .model_sha256 = {0x44, 0x55, 0x66},
     .picture_black = -1.0f,
     .picture_white = 1.0f,
-    .input = {picture, TEST_BYTES, TEST_HEIGHT, TEST_WIDTH, TEST_CHANNELS, -1, 0.0078125f},
-    .output = {picture, TEST_BYTES, TEST_HEIGHT, TEST_WIDTH, TEST_CHANNELS, 2, 0.015625f},
+    .input = {picture, TEST_BYTES, 0, TEST_HEIGHT, TEST_WIDTH, TEST_CHANNELS, -1, 0.0078125f},
+    .output = {picture, TEST_BYTES, 0, TEST_HEIGHT, TEST_WIDTH, TEST_CHANNELS, 2, 0.015625f},
     .layers = layers,
     .steps = steps,
+    .commands = commands,
     .layer_count = 2,
     .step_count = 3,
     .free_bytes = 12345,

@@ -15,7 +15,7 @@ from tinyanime.host.link.device_info import DeviceInfo
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_the_executor_walks_times_saturates_and_keeps_failures(tmp_path: Path, compiler: str) -> None:
+def test_the_executor_does_every_command_times_waits_and_keeps_failures(tmp_path: Path, compiler: str) -> None:
     source = Path(__file__).with_name("check_executor.c")
     program = compile_program(tmp_path / "check", (EXECUTOR, source), *SANITIZERS, compiler=compiler)
     done = subprocess.run([program], capture_output=True, text=True, check=False)

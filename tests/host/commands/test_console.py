@@ -40,6 +40,34 @@ def test_progress_without_a_terminal_names_each_stage_once(capsys: pytest.Captur
     assert capsys.readouterr().err == "uploading ...\nrunning ...\n"
 
 
+def test_stages_that_go_on_together_are_named_once_each_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Console().progress() as report:
+        for done in range(100):
+            report("upload", done, 99)
+            report("run", done // 2, 99)
+            report("download", done, 99)
+    assert capsys.readouterr().err == "upload ...\nrun ...\ndownload ...\n"
+
+
+def test_stages_that_go_on_together_have_a_bar_each_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Console().progress() as report:
+        report("reference", 0, 0)
+        for done in (10, 50):
+            report("upload", done, 200)
+            report("download", done, 100)
+        report("download", 100, 100)
+        report("check", 1, 4)
+    last = [frame for frame in capsys.readouterr().err.split("\x1b[2K") if "check" in frame][-1]
+    assert last.count("25 %") == 2
+    assert "upload" in last
+    assert "download" not in last
+    assert "reference" not in last
+
+
 def test_quiet_says_nothing_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(quiet=True)
     console.note("beside")

@@ -56,8 +56,8 @@ STRANGERS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "zeros": (lambda _: bytes(50), "another device"),
     "foreign frames": (answering(lambda _: Frame(m.Kind.PROGRESS, 0, bytes(8))), "does not answer"),
     "newer, error": (
-        answering(lambda f: Frame(m.Kind.ERROR, f.sequence, m.Error(1, 2).pack(), version=2)),
-        "speaks version 2",
+        answering(lambda f: Frame(m.Kind.ERROR, f.sequence, m.Error(1, 3).pack(), version=3)),
+        "speaks version 3",
     ),
     "newer, silent about it": (
         answering(lambda f: Frame(f.type | 0x80, f.sequence, b"", version=9)),

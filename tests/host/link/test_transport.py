@@ -12,9 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.link_programs import stdio_firmware
+from tests.support.link_programs import stdio_firmware, streaming_firmware
 from tests.support.pc_device import PcDevice
-from tests.support.simulated_device import INPUT_BYTES, expected_output, expected_steps
+from tests.support.simulated_device import (
+    INPUT_BYTES,
+    STREAM_BYTES,
+    expected_output,
+    expected_steps,
+    stream_output,
+    stream_steps,
+)
 from tinyanime.codegen.errors import LinkError
 from tinyanime.host.link.client import Device, Phase, open_device
 from tinyanime.host.link.failures import PortLostError
@@ -23,7 +30,7 @@ from tinyanime.host.link.timing import Timing
 from tinyanime.host.link.transport import open_transport
 
 PICTURE = random.Random(11).randbytes(INPUT_BYTES)
-QUICK = Timing(reply_s=0.1, poll_s=0.3, silence_s=5.0, reopen_s=5.0)
+QUICK = Timing(reply_s=0.1, poll_s=0.3, streamed_poll_s=0.2, silence_s=5.0, reopen_s=5.0)
 
 
 def test_the_firmware_behind_a_pty_makes_the_right_picture(tmp_path: Path) -> None:
@@ -37,6 +44,44 @@ def test_the_firmware_behind_a_pty_makes_the_right_picture(tmp_path: Path) -> No
         for expected in expected_steps(PICTURE):
             device.step()
             assert device.read_step() == expected
+
+
+def test_the_firmware_with_a_streamed_network_behind_a_pty_makes_the_right_picture(tmp_path: Path) -> None:
+    picture = random.Random(12).randbytes(STREAM_BYTES)
+    with PcDevice(tmp_path, streaming_firmware()) as board, open_device(str(board.port)) as device:
+        info = device.hello()
+        assert (info.model, info.input.window_bytes, info.output.window_bytes) == ("stream", 2048, 2048)
+        for _ in range(2):
+            assert device.infer(picture).output == stream_output(picture)
+        device.upload(picture)
+        device.begin_steps()
+        for expected in stream_steps(picture):
+            device.step()
+            assert device.read_step() == expected
+        assert device.download_output() == stream_output(picture)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_board_unplugged_in_a_streamed_run_is_found_again_and_the_picture_completed(
+    tmp_path: Path, phase: Phase
+) -> None:
+    picture = random.Random(13).randbytes(STREAM_BYTES)
+    with (
+        PcDevice(tmp_path, streaming_firmware()) as board,
+        open_device(str(board.port), timing=QUICK) as device,
+    ):
+        device.hello()
+        pulled = threading.Event()
+
+        def pull(at: Phase, done: int, _total: int) -> None:
+            if at == phase and done and not pulled.is_set():
+                pulled.set()
+                board.unplug()
+                threading.Timer(0.3, board.plug_in).start()
+
+        inference = device.infer(picture, pull)
+        assert inference.output == stream_output(picture)
+        assert inference.restarts >= 1
 
 
 def test_the_firmware_behind_a_pty_restarts_on_request(tmp_path: Path) -> None:
@@ -83,6 +128,16 @@ def test_an_unplugged_board_that_stays_away_ends_in_a_link_error(tmp_path: Path)
         with pytest.raises(LinkError, match="went away in the middle and did not come back"):
             device.infer(PICTURE)
         assert time.monotonic() - started < 10.0
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_streaming_firmware_as_a_process_survives_a_bad_line(tmp_path: Path, seed: int) -> None:
+    picture = random.Random(seed).randbytes(STREAM_BYTES)
+    plan = FaultPlan(loss=0.05, duplication=0.1, truncation=0.05, corruption=0.05, noise=0.1)
+    with PcDevice(tmp_path, streaming_firmware()) as board:
+        line = FaultyTransport(open_transport(str(board.port)), plan, seed)
+        with Device(line, QUICK) as device:
+            assert device.infer(picture).output == stream_output(picture)
 
 
 @pytest.mark.parametrize("seed", range(4))

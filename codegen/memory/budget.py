@@ -1,0 +1,48 @@
+"""Search effort that does not depend on the machine: CP-SAT's deterministic time, shared by all its calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ortools.sat.python import cp_model
+
+_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call of CP-SAT found: `solver` holds the values if `found`; `bound` is proven, in the objective's unit.
+
+    `infeasible` and `optimal` are proofs; neither holds where the limit came first.
+    """
+
+    solver: cp_model.CpSolver
+    found: bool
+    optimal: bool
+    infeasible: bool
+    bound: int
+
+
+@dataclass(slots=True)
+class Budget:
+    """`left` deterministic seconds (about a second of one core each)."""
+
+    left: float
+
+    def solve(self, model: cp_model.CpModel, most: float) -> Answer:
+        """Run CP-SAT for at most `most` seconds of what is left: one worker, fixed seed."""
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.random_seed = _SEED
+        solver.parameters.max_deterministic_time = max(min(most, self.left), 0.001)
+        status = solver.solve(model)
+        if status == cp_model.MODEL_INVALID:
+            raise ValueError(model.validate())
+        self.left -= solver.response_proto.deterministic_time
+        found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
+        bound = round(solver.best_objective_bound) if model.has_objective() and found else 0
+        return Answer(solver, found, status == cp_model.OPTIMAL, status == cp_model.INFEASIBLE, bound)
+
+    @property
+    def spent(self) -> bool:
+        return self.left <= 0

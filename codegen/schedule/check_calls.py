@@ -1,0 +1,186 @@
+"""The checker's kernels: what a call must find in memory, and what it leaves there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Add, Conv2D, Requantize, Reshape
+from tinyanime.codegen.schedule.check_memory import FIRST_ID, LOST, UNDER_WAY, Area, Ids, Memory
+from tinyanime.codegen.schedule.check_reads import is_row_by_row, keeps_bytes, needed_rows, view_defect
+from tinyanime.codegen.schedule.plan import Call, ChannelRange, RowView, Span
+
+
+class Contents:
+    """Ids of the bytes of all tensors and weights of a graph, and which of a tensor's bytes have been computed.
+
+    A Reshape that no step runs and that leaves the bytes where they are gives them a second name.
+    """
+
+    def __init__(self, graph: Graph, executed: Iterable[int]) -> None:
+        self.graph = graph
+        self._tensors: dict[str, int] = {}
+        self._weights: dict[int, int] = {}
+        self._computed: dict[str, NDArray[np.bool_]] = {}
+        runs = set(executed)
+        free = FIRST_ID
+        for name in graph.inputs:
+            self._tensors[name], free = free, free + graph.tensors[name].size_bytes
+        for index, op in enumerate(graph.ops):
+            source, target = graph.tensors[op.inputs[0]], graph.output_tensor(op)
+            if isinstance(op, Reshape) and index not in runs and keeps_bytes(source.shape, target.shape):
+                self._tensors[op.output] = self._tensors[op.inputs[0]]
+            else:
+                self._tensors[op.output], free = free, free + target.size_bytes
+            self._computed[op.output] = np.zeros((target.height, target.channels), np.bool_)
+            if isinstance(op, Conv2D):
+                self._weights[index], free = free, free + op.filter.values.size
+
+    def rows(self, tensor: str, begin: int, end: int) -> Ids:
+        row_bytes = self.graph.tensors[tensor].row_bytes
+        first = self._tensors[tensor]
+        return np.arange(first + begin * row_bytes, first + end * row_bytes)
+
+    def weights(self, op: int, begin: int, end: int) -> Ids:
+        """Bytes [begin, end) of a convolution's weights; empty where there are no such bytes."""
+        operator = self.graph.ops[op]
+        if not isinstance(operator, Conv2D) or not 0 <= begin <= end <= operator.filter.values.size:
+            return np.arange(0)
+        return np.arange(self._weights[op] + begin, self._weights[op] + end)
+
+    def compute(self, view: RowView, channels: ChannelRange) -> bool:
+        """Notes that these bytes are computed; whether any of them was before."""
+        cells = self._computed[view.tensor][view.rows.begin : view.rows.end, channels.begin : channels.end]
+        again = bool(cells.any())
+        cells[:] = True
+        return again
+
+
+class Kernels:
+    """Runs calls on `memory`; `recomputed` are the operators that may compute a row more than once."""
+
+    def __init__(self, graph: Graph, memory: Memory, contents: Contents, recomputed: frozenset[int]) -> None:
+        self._graph = graph
+        self._memory = memory
+        self._contents = contents
+        self._recomputed = recomputed
+
+    def run(self, call: Call) -> None:
+        op = self._graph.ops[call.op]
+        if tuple(view.tensor for view in call.inputs) != op.inputs or call.output.tensor != op.output:
+            raise self._memory.fail(f"'{op.name}' is called with other tensors than its own")
+        if not is_row_by_row(self._graph, op) and call.output.rows.count != self._graph.output_tensor(op).height:
+            raise self._memory.fail(f"'{op.name}' computes a part of its rows, its kernel computes all of them at once")
+        channels = self._channels(call)
+        sources = [self._read(call, position) for position in range(len(call.inputs))]
+        if call.weights is not None:
+            sources.append(self._read_weights(call, channels, call.weights))
+        target = self.view_area(call.output)
+        working = [self._memory.whole(name) for name in (call.scratch, call.tile) if name]
+        self._check_apart(call, sources, target, working)
+        for area in (*working, target):
+            self._memory.core_writes(area)
+        for area in working:
+            self._memory.contents(area)[:] = 0
+        self._write(call, channels, target)
+
+    def view_area(self, view: RowView) -> Area:
+        """Where a view lies; its rows must be rows of its tensor."""
+        tensor = self._graph.tensors[view.tensor]
+        if not 0 <= view.rows.begin <= view.rows.end <= tensor.height:
+            raise self._memory.fail(f"'{view.tensor}' has no rows {view.rows.begin} to {view.rows.end - 1}")
+        return self._memory.area(Span(view.buffer, view.offset_bytes, view.rows.count * tensor.row_bytes))
+
+    def expect_rows(self, view: RowView, area: Area, begin: int, end: int) -> None:
+        """The rows [begin, end) of `view`, which lies at `area`, must be where the view says."""
+        row_bytes = self._graph.tensors[view.tensor].row_bytes
+        first = (begin - view.rows.begin) * row_bytes
+        held = self._memory.contents(area)[first : first + (end - begin) * row_bytes]
+        wrong = held != self._contents.rows(view.tensor, begin, end)
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise self._memory.fail(
+                f"row {begin + at // row_bytes} of '{view.tensor}' is not at byte {view.offset_bytes + first + at} of "
+                f"buffer '{view.buffer}'{_why(int(held[at]))}"
+            )
+
+    def _channels(self, call: Call) -> ChannelRange:
+        """The channels that the call computes; weights in RAM and ranges go together."""
+        op = self._graph.ops[call.op]
+        every = ChannelRange(0, self._graph.output_tensor(op).channels)
+        if call.channels is None:
+            if call.weights is not None or call.tile:
+                raise self._memory.fail(f"'{op.name}' has weights in RAM or a tile without a range of channels")
+            return every
+        if not isinstance(op, Conv2D) or op.groups != 1 or call.weights is None:
+            raise self._memory.fail(f"'{op.name}' cannot compute a range of channels")
+        if not 0 <= call.channels.begin < call.channels.end <= every.end:
+            raise self._memory.fail(f"'{op.name}' has no channels {call.channels.begin} to {call.channels.end - 1}")
+        if bool(call.tile) == (call.channels == every):
+            raise self._memory.fail(f"'{op.name}' needs a tile for a part of its channels, and only then")
+        if call.tile:
+            size = call.output.rows.count * self._graph.output_tensor(op).width * call.channels.count
+            area = self._memory.whole(call.tile)
+            if area.end - area.begin < size:
+                raise self._memory.fail(f"the tile '{call.tile}' of '{op.name}' is smaller than {size} bytes")
+        return call.channels
+
+    def _read(self, call: Call, position: int) -> Area:
+        view = call.inputs[position]
+        op = self._graph.ops[call.op]
+        area = self.view_area(view)
+        if defect := view_defect(self._graph, call, position):
+            raise self._memory.fail(f"'{op.name}' {defect} (input '{view.tensor}')")
+        self._memory.core_reads(area)
+        rows = needed_rows(self._graph, op, position, call.output.rows)
+        for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+            if run.size:
+                self.expect_rows(view, area, int(run[0]), int(run[-1]) + 1)
+        return area
+
+    def _read_weights(self, call: Call, channels: ChannelRange, span: Span) -> Area:
+        op = self._graph.ops[call.op]
+        area = self._memory.area(span)
+        self._memory.core_reads(area)
+        size = op.filter.values[0].size if isinstance(op, Conv2D) else 0
+        expected = self._contents.weights(call.op, channels.begin * size, channels.end * size)
+        if not np.array_equal(self._memory.contents(area), expected):
+            raise self._memory.fail(
+                f"{area.name} do not hold the weights of channels {channels.begin} to {channels.end - 1} of '{op.name}'"
+            )
+        return area
+
+    def _check_apart(self, call: Call, sources: list[Area], target: Area, working: list[Area]) -> None:
+        """Nothing that a call writes lies where it reads or works, but for element-wise operators that write at or
+        below the bytes they read: they go upwards."""
+        op = self._graph.ops[call.op]
+        in_place = isinstance(op, Add | Requantize)
+        for number, area in enumerate(working):
+            for other in (*sources, target, *working[number + 1 :]):
+                if area.meets(other):
+                    raise self._memory.fail(f"'{op.name}' works in {area.name}, which meet {other.name}")
+        for source in sources:
+            if source.meets(target) and not (in_place and target.begin <= source.begin):
+                raise self._memory.fail(f"'{op.name}' writes {target.name} over {source.name}, which it reads")
+
+    def _write(self, call: Call, channels: ChannelRange, target: Area) -> None:
+        op, view = self._graph.ops[call.op], call.output
+        if view.rows.count < 1:
+            raise self._memory.fail(f"'{op.name}' computes no row")
+        if self._contents.compute(view, channels) and call.op not in self._recomputed:
+            raise self._memory.fail(f"'{op.name}' computes rows {view.rows.begin} to {view.rows.end - 1} again")
+        every = self._graph.output_tensor(op).channels
+        held = self._memory.contents(target).reshape(-1, every)
+        made = self._contents.rows(view.tensor, view.rows.begin, view.rows.end).reshape(-1, every)
+        held[:, channels.begin : channels.end] = made[:, channels.begin : channels.end]
+
+
+def _why(found: int) -> str:
+    if found == UNDER_WAY:
+        return ": a transfer to there is under way"
+    if found == LOST:
+        return ": its cache line was invalidated while dirty, or written while stale"
+    return ": something else is there" if found >= FIRST_ID else ": nothing is there"

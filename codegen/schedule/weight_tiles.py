@@ -1,0 +1,189 @@
+"""Convolutions whose weights come in tiles of output channels: which, how many tiles, and the calls that use them.
+
+A kernel reads all its weights again for every two pixels. Weights that the data cache cannot keep between pixels
+(larger than `CACHED_WEIGHT_BYTES`) then come from flash every time; copied to fast memory once per call they do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Conv2D, Op
+from tinyanime.codegen.memory.problem import Buffer
+from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
+from tinyanime.codegen.schedule.accesses import overlap, view_span
+from tinyanime.codegen.schedule.cost import CACHED_WEIGHT_BYTES
+from tinyanime.codegen.schedule.naming import BufferNames
+from tinyanime.codegen.schedule.plan import Call, ChannelRange, Command, Schedule, Span, Step, WeightSpan
+from tinyanime.codegen.schedule.transfer_cost import TilePrice
+
+CHANNEL_MULTIPLE = 4
+"""Kernels compute output channels in groups of up to 4: a tile that ends within a group wastes the rest of it."""
+
+_CHANNEL_TILING_KERNEL = "arm_convolve_wrapper_s8"
+_UNPLACED = "weights"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TiledWeights:
+    """The steps with a call per tile, the weights of tiled calls by number of call, and the buffers of tile outputs.
+
+    The `weights` of a tiled call have their size, but name no buffer yet: no slot has been chosen.
+    """
+
+    steps: tuple[Step, ...]
+    source_of: dict[int, WeightSpan]
+    buffers: tuple[Buffer, ...]
+
+
+def channel_tiles(op: Conv2D, slot_bytes: int) -> tuple[ChannelRange, ...]:
+    """The fewest ranges of output channels whose weights fit `slot_bytes` each, as equal as possible.
+
+    All but the last are multiples of 4 channels. Empty where not even one group of 4 fits.
+    """
+    channels, depth = op.filter.out_channels, op.filter.values[0].size
+    groups = -(-channels // CHANNEL_MULTIPLE)
+    most = groups if channels * depth <= slot_bytes else slot_bytes // (depth * CHANNEL_MULTIPLE)
+    if most == 0:
+        return ()
+    count = -(-groups // most)
+    ends = [min((i + 1) * groups // count * CHANNEL_MULTIPLE, channels) for i in range(count)]
+    return tuple(ChannelRange(begin, end) for begin, end in zip((0, *ends[:-1]), ends, strict=True))
+
+
+def weight_span(graph: Graph, op: int, channels: ChannelRange) -> WeightSpan:
+    """Where the weights of these output channels lie."""
+    convolution = graph.ops[op]
+    assert isinstance(convolution, Conv2D)
+    depth = convolution.filter.values[0].size
+    return WeightSpan(op, channels.begin * depth, channels.count * depth)
+
+
+def tile_weights(schedule: Schedule, price: TilePrice, slot_bytes: int, names: BufferNames) -> TiledWeights:
+    """Split the calls of every convolution whose weights are worth a copy."""
+    tiles = _worthwhile(schedule, price, slot_bytes)
+    source_of: dict[int, WeightSpan] = {}
+    outputs = _TileOutputs(schedule, names)
+    steps: list[Step] = []
+    number = 0
+    for step in schedule.steps:
+        commands: list[Command] = []
+        for command in step.commands:
+            ranges = tiles.get(command.op, ()) if isinstance(command, Call) else ()
+            if not isinstance(command, Call) or not ranges:
+                commands.append(command)
+                number += isinstance(command, Call)
+                continue
+            for channels in ranges:
+                source_of[number] = weight_span(schedule.graph, command.op, channels)
+                tile = outputs.tile(step, command, channels) if len(ranges) > 1 else ""
+                weights = Span(_UNPLACED, 0, source_of[number].size_bytes)
+                commands.append(replace(command, channels=channels, weights=weights, tile=tile))
+                number += 1
+        steps.append(replace(step, commands=tuple(commands)))
+    return TiledWeights(tuple(steps), source_of, outputs.buffers())
+
+
+def _worthwhile(schedule: Schedule, price: TilePrice, slot_bytes: int) -> dict[int, tuple[ChannelRange, ...]]:
+    """The channel ranges of each convolution that runs faster from tiles, by index of the operator.
+
+    Not where a tile's output is more than all fast memory holds: weights in fast memory are not worth that much.
+    """
+    calls: dict[int, list[Call]] = {}
+    for step in schedule.steps:
+        for call in step.calls:
+            calls.setdefault(call.op, []).append(call)
+    tiles = {}
+    for index, own in calls.items():
+        op = schedule.graph.ops[index]
+        if not isinstance(op, Conv2D) or not _may_tile(schedule.graph, op, own):
+            continue
+        ranges = channel_tiles(op, slot_bytes)
+        if ranges and _largest_tile(schedule.graph, own, ranges) > price.memory.size_bytes:
+            continue
+        if ranges and _is_faster(schedule.graph, own, ranges, price):
+            tiles[index] = ranges
+    return tiles
+
+
+def _may_tile(graph: Graph, op: Op, calls: list[Call]) -> bool:
+    """Whether the operator's calls can be split: the kernel can, and no call overwrites what it reads.
+
+    A call in place would read rows for its second tile that its first has overwritten.
+    """
+    assert isinstance(op, Conv2D)
+    if op.groups != 1 or op.filter.values.size <= CACHED_WEIGHT_BYTES:
+        return False
+    if select_kernel(graph, op).function != _CHANNEL_TILING_KERNEL:
+        return False
+    return not any(
+        overlap(view_span(graph, view), view_span(graph, call.output)) for call in calls for view in call.inputs
+    )
+
+
+def _largest_tile(graph: Graph, calls: list[Call], ranges: tuple[ChannelRange, ...]) -> int:
+    """Bytes of the largest output that passes through a tile; 0 where one range has all channels."""
+    if len(ranges) == 1:
+        return 0
+    return max(
+        call.output.rows.count * graph.tensors[call.output.tensor].width * channels.count
+        for call in calls
+        for channels in ranges
+    )
+
+
+def _is_faster(graph: Graph, calls: list[Call], ranges: tuple[ChannelRange, ...], price: TilePrice) -> bool:
+    """Compares all calls from flash with all calls from tiles, each tile copied anew for each call.
+
+    The DMA works beside the core, so the longer of the two counts; copies by the core come on top.
+    """
+    from_flash = from_tiles = on_dma = 0
+    for call in calls:
+        from_flash += price.cost.call_cycles(graph, call)
+        for channels in ranges:
+            source = weight_span(graph, call.op, channels)
+            weights = Span(_UNPLACED, 0, source.size_bytes)
+            tile = _UNPLACED if len(ranges) > 1 else ""
+            tiled = replace(call, channels=channels, weights=weights, tile=tile)
+            from_tiles += price.cost.call_cycles(graph, tiled) + price.core_cycles(source)
+            on_dma += price.dma_cycles(source)
+    return max(from_tiles, on_dma) < from_flash
+
+
+@dataclass(slots=True)
+class _TileOutputs:
+    """One buffer per stage of several strips for the outputs of all its tiles, else one per step.
+
+    A tile's output is alive within its step only; in a stage that goes round, a buffer per step would be hundreds for
+    the planner to place, with nothing else ever fitting into the gaps.
+    """
+
+    schedule: Schedule
+    names: BufferNames
+    sizes: dict[str, int] = field(default_factory=dict)
+    name_of: dict[tuple[int, int], str] = field(default_factory=dict)
+    lives: dict[str, tuple[int, int]] = field(default_factory=dict)
+    accesses: dict[str, int] = field(default_factory=dict)
+
+    def tile(self, step: Step, call: Call, channels: ChannelRange) -> str:
+        """The buffer for the output of `channels`, large enough for it from now on."""
+        strips = self.schedule.stages[step.stage].strips
+        key = (step.stage, -1 if strips > 1 else step.index)
+        if key not in self.name_of:
+            stem = f"stage{step.stage}" if strips > 1 else call.output.tensor
+            self.name_of[key] = self.names.fresh(f"{stem}.tile")
+        name = self.name_of[key]
+        width = self.schedule.graph.tensors[call.output.tensor].width
+        size = call.output.rows.count * width * channels.count
+        self.sizes[name] = max(self.sizes.get(name, 0), size)
+        first, _ = self.lives.get(name, (step.index, 0))
+        self.lives[name] = (first, step.index + 1)
+        self.accesses[name] = self.accesses.get(name, 0) + 2 * size
+        return name
+
+    def buffers(self) -> tuple[Buffer, ...]:
+        return tuple(
+            Buffer(name, size, *self.lives[name], accesses_bytes=self.accesses[name])
+            for name, size in self.sizes.items()
+        )

@@ -1,0 +1,157 @@
+"""What a report compares: the plan that was asked for, and what other choices would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tinyanime.boards.schema import Board
+from tinyanime.codegen.errors import DoesNotFitError
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.memory.problem import Objective
+from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.choose import (
+    Optimize,
+    PlannedSchedule,
+    ScheduleOptions,
+    choose_schedule,
+    recomputed_rows,
+)
+from tinyanime.codegen.schedule.cost import CostModel
+from tinyanime.codegen.schedule.layout import whole_layer_layout
+from tinyanime.codegen.schedule.plan import Call, Move, Schedule
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what happens now, plans made, plans in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A plan with other options than those that were asked for; `title` says which.
+
+    `planned` is None where nothing fits: `refusal` is the reason then. `instructions` and `alive_bytes` (bytes alive
+    at the fullest step) hold in both cases; 0 where not even a schedule is known.
+    """
+
+    title: str
+    planned: PlannedSchedule | None
+    refusal: str
+    alive_bytes: int
+    instructions: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Study:
+    """`planned` is what the report is about; `model` names the file for people."""
+
+    model: str
+    board: Board
+    planned: PlannedSchedule
+    alternatives: tuple[Alternative, ...]
+
+    @property
+    def instructions(self) -> int:
+        return schedule_instructions(self.planned.schedule)
+
+    @property
+    def whole_layer_instructions(self) -> int:
+        """Of the schedule that computes whole layers, whether or not that fits."""
+        return next(a.instructions for a in self.alternatives if a.title == _LAYERS)
+
+    @property
+    def recomputed_rows(self) -> int:
+        return recomputed_rows(self.planned.schedule)
+
+
+_LAYERS = "layer by layer"
+_TITLES = {Optimize.TIME: "fastest", Optimize.RAM: "least memory", Optimize.LAYERS: _LAYERS}
+
+
+def schedule_instructions(schedule: Schedule) -> int:
+    """Estimated instructions of all kernel calls and moves."""
+    cost = CostModel()
+    total = 0
+    for step in schedule.steps:
+        for command in step.commands:
+            if isinstance(command, Call):
+                total += cost.call_instructions(schedule.graph, command)
+            elif isinstance(command, Move):
+                total += cost.move_cycles(command.source.size_bytes)
+    return total
+
+
+def alive_bytes(schedule: Schedule) -> int:
+    """Largest sum of the sizes of the buffers alive in one step."""
+    change = [0] * (len(schedule.steps) + 1)
+    for buffer in schedule.buffers:
+        change[buffer.first_step] += buffer.size_bytes
+        change[buffer.end_step] -= buffer.size_bytes
+    alive = largest = 0
+    for difference in change:
+        alive += difference
+        largest = max(largest, alive)
+    return largest
+
+
+def title_of(options: ScheduleOptions) -> str:
+    """Name of the choice for people."""
+    suffix = ", without DMA" if options.transfers is False else ""
+    return f"{_TITLES[options.optimize]}{suffix}"
+
+
+def make_study(
+    model: str,
+    graph: Graph,
+    board: Board,
+    scratch_bytes: ScratchBytes,
+    options: ScheduleOptions,
+    progress: Progress = lambda what, done, total: None,
+) -> Study:
+    """Plan `graph` as `options` say, and in the other ways that are worth comparing.
+
+    DoesNotFitError where the plan itself does not fit; an alternative that does not fit is part of the result.
+    """
+    progress(f"planning: {title_of(options)}", 0, 0)
+    planned = choose_schedule(graph, board, scratch_bytes, options)
+    wanted = _other_options(planned)
+    alternatives = []
+    for number, other in enumerate(wanted):
+        progress(f"planning for comparison: {title_of(other)}", number + 1, len(wanted) + 1)
+        alternatives.append(_alternative(graph, board, scratch_bytes, other))
+    if options.optimize is Optimize.LAYERS:
+        same = planned.schedule
+        alternatives.append(Alternative(_LAYERS, planned, "", alive_bytes(same), schedule_instructions(same)))
+    return Study(model, board, planned, tuple(alternatives))
+
+
+def _other_options(planned: PlannedSchedule) -> tuple[ScheduleOptions, ...]:
+    options = planned.options
+    others = []
+    if planned.timeline.transferred_bytes:
+        others.append(replace(options, transfers=False))
+    others += [
+        replace(options, optimize=other, transfers=None if other is Optimize.TIME else False)
+        for other in Optimize
+        if other is not options.optimize
+    ]
+    return tuple(others)
+
+
+def _alternative(graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> Alternative:
+    title = _TITLES[options.optimize] if options.optimize is not Optimize.TIME else title_of(options)
+    try:
+        planned = choose_schedule(graph, board, scratch_bytes, options)
+    except DoesNotFitError as error:
+        if options.optimize is not Optimize.LAYERS:
+            return Alternative(title, None, error.message, 0, 0)
+        schedule = build_schedule(graph, whole_layer_layout(graph), scratch_bytes)
+        return Alternative(title, None, error.message, alive_bytes(schedule), schedule_instructions(schedule))
+    schedule = planned.schedule
+    return Alternative(title, planned, "", alive_bytes(schedule), schedule_instructions(schedule))
+
+
+def objective_of(planned: PlannedSchedule) -> str:
+    """What the planner minimised first, for people."""
+    return {Objective.TIME: "cost of accesses, then peak", Objective.RAM: "peak, then cost of accesses"}[
+        planned.problem.objective
+    ]
