@@ -53,6 +53,9 @@ verify: build ## Compare BOARD (real with PORT=..., else virtual) with the refer
 size: build ## Show flash and every memory bank of BOARD, used and free
 	@$(TINYANIME) size --board $(BOARD) --project $(PROJECT)
 
+report: setup-demo ## Show the plan of MODEL on BOARD as a page (build/report/BOARD.html)
+	@$(TINYANIME) report $(MODEL) --board $(BOARD) -o build/report/$(BOARD_NAME).html
+
 bench: build ## Count instructions and bytes per layer on the emulated BOARD
 	@$(TINYANIME) bench --board $(BOARD) --project $(PROJECT)
 
@@ -147,10 +150,10 @@ setup-test: $(VENV)/.installed-test
 setup-train: $(VENV)/.installed-train
 	@.make/system-packages base
 
-$(VENV)/.installed-demo: EXTRAS := emulate kernels
-$(VENV)/.installed-flash: EXTRAS := emulate flash kernels
-$(VENV)/.installed-test: EXTRAS := emulate flash kernels lint packs test
-$(VENV)/.installed-train: EXTRAS := emulate kernels train
+$(VENV)/.installed-demo: EXTRAS := emulate kernels plan
+$(VENV)/.installed-flash: EXTRAS := emulate flash kernels plan
+$(VENV)/.installed-test: EXTRAS := emulate flash kernels lint packs plan report test
+$(VENV)/.installed-train: EXTRAS := emulate kernels plan train
 # The sets of packages that lie within this one are there with it.
 $(VENV)/.installed-flash: COVERED := $(VENV)/.installed-demo
 $(VENV)/.installed-test: COVERED := $(VENV)/.installed-demo $(VENV)/.installed-flash

@@ -78,21 +78,16 @@ def compile_model(
     progress("reading the model", 0, _STEPS)
     graph = load_and_prepare(model)
     options.inspect(graph)
-    _check_ends(graph)
-    _check_layers(graph)
+    check_network(graph, board)
     progress("finding kernels", 1, _STEPS)
     library = find_cmsis_nn(options.cmsis_nn)
-    for op in graph.ops:
-        # What has no kernel is refused before time goes into planning.
-        select_kernel(graph, op)
     progress("planning memory", 2, _STEPS)
-    _check_extents(graph)
-    _check_flash(graph, board)
-    planned = _plan(graph, board, scratch_rule(board, pinned=library.is_pinned), options.schedule)
+    planned = plan_network(graph, board, scratch_rule(board, pinned=library.is_pinned), options.schedule)
     options.inspect_plan(planned)
     progress("generating C", 3, _STEPS)
     # Of the planned graph: the schedule may compute some tensors twice.
     scheduled = planned.schedule.graph
+    _check_layers(scheduled)
     kernels = tuple(select_kernel(scheduled, op) for op in scheduled.ops)
     project = assemble_project(ProjectInput(board, planned, kernels, library, model.read_bytes()))
     progress("writing the project", 4, _STEPS)
@@ -101,12 +96,22 @@ def compile_model(
     return Bundle(directory, project.manifest)
 
 
-def _plan(graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> PlannedSchedule:
+def plan_network(graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> PlannedSchedule:
     """The best schedule; DoesNotFitError says which picture would fit."""
     try:
         return choose_schedule(graph, board, scratch_bytes, options)
     except DoesNotFitError as error:
         raise with_largest_resolution(error, graph, board, scratch_bytes, options) from error
+
+
+def check_network(graph: Graph, board: Board) -> None:
+    """Refuse, before time goes into planning, what firmware for `board` cannot hold: ModelError, DoesNotFitError."""
+    _check_ends(graph)
+    _check_layers(graph)
+    for op in graph.ops:
+        select_kernel(graph, op)
+    _check_extents(graph)
+    _check_flash(graph, board)
 
 
 def _check_ends(graph: Graph) -> None:

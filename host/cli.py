@@ -61,6 +61,7 @@ SECTIONS = (
         "Building",
         (
             CommandEntry("compile", "compile", "Compile an ONNX model into a firmware project."),
+            CommandEntry("report", "report", "Show a plan: memory, strips and DMA over time, as an HTML page."),
             CommandEntry("size", "size", "Show how full flash and RAM are."),
             CommandEntry("bench", "bench", "Count instructions per layer on a virtual board."),
             CommandEntry("bench-memory", "bench_memory", "Compare the memory of networks, boards and engines."),

@@ -58,6 +58,9 @@ class OutOfBudgetError(Exception):
 class Assigner:
     """The CP-SAT model; grows by cuts and is solved anew for each objective. Its peaks count grains of bytes."""
 
+    linear = True
+    """Whether linear relaxations help to solve it."""
+
     def __init__(self, fitting: Fitting) -> None:
         self.fitting = fitting
         self.grain = fitting.grain_bytes
@@ -129,6 +132,11 @@ class Assigner:
             else:
                 self.model.add(self.peaks[bank] >= -(-cut.peak // self.grain)).only_enforce_if(together)
 
+    def add_bounds(self, first: int, second: int) -> None:
+        """Use bounds of the objectives that were proven elsewhere."""
+        self.model.add(self.first.value >= -(-first // self.first.scale))
+        self.model.add(self.second.value >= -(-second // self.second.scale))
+
     def minimise_first(self, hint: Layout | None, budget: Budget, most: float) -> Assignment | None:
         """None where there is no assignment at all; raises `OutOfBudgetError` where none was found in time."""
         model = self.model.clone()
@@ -147,7 +155,7 @@ class Assigner:
     ) -> Assignment | None:
         if hint is not None:
             self.hint(model, hint)
-        answer = budget.solve(model, most)
+        answer = budget.solve(model, most, linear=self.linear)
         if answer.infeasible:
             return None
         if not answer.found:

@@ -19,11 +19,12 @@ from tinyanime.codegen.memory.pack import pack_bank
 from tinyanime.codegen.memory.whole import WholeModel
 
 _ROUNDS = 40
-_WHOLE_SHARE = 0.5
+_WHOLE_SHARE = 0.3
 """Share of the budget that is left for banks and addresses at once."""
-_ASSIGN_SECONDS = 3.0
-_PACK_SECONDS = 1.0
-_SHRINK_SECONDS = 0.1
+_ASSIGN_SECONDS = 6.0
+_PACK_SECONDS = 2.0
+_SHRINK_SECONDS = 1.0
+"""For making one cut smaller."""
 _SHRINK_MOST = 40
 """Buffers of a cut that is made smaller; larger ones are used as they are."""
 
@@ -122,14 +123,17 @@ class ExactSearch:
         if len(cut.members) > _SHRINK_MOST:
             return cut
         limit = min(cut.peak - 1, self.fitting.banks[cut.bank].size_bytes)
+        budget = Budget(min(_SHRINK_SECONDS, self.budget.left))
+        allowed = budget.left
         for index in sorted(cut.members, key=lambda i: self.fitting.buffers[i].size_bytes):
-            if index not in cut.members or self.budget.spent:
+            if index not in cut.members or budget.spent:
                 continue
             rest = [i for i in cut.members if i != index]
-            for packed in pack_bank(self.fitting, cut.bank, rest, limit, self.budget, _SHRINK_SECONDS):
+            for packed in pack_bank(self.fitting, cut.bank, rest, limit, budget, _SHRINK_SECONDS / 4):
                 if packed.bound > limit:
                     cut = Cut(cut.bank, packed.members, packed.bound)
                     break
+        self.budget.left -= allowed - budget.left
         return cut
 
     def _whole(self) -> bool:
@@ -137,6 +141,7 @@ class ExactSearch:
         model = WholeModel(self.fitting)
         for cut in self.assigner.cuts:
             model.add(cut)
+        model.add_bounds(self.first_bound, 0)
         if self.best is None or self._score(self.best)[0] > self.first_bound:
             first = model.minimise_first(self.best, self.budget, self.budget.left * 0.7)
             if first is None:
@@ -146,6 +151,8 @@ class ExactSearch:
         if self.best is None:
             raise AssertionError("CP-SAT placed the buffers outside the banks")
         limit = self._score(self.best)[0]
+        if limit <= self.second_limit:
+            model.add_bounds(self.first_bound, self.second_bound)
         second = model.minimise_second(limit, self.best, self.budget, self.budget.left)
         if second is None:
             raise AssertionError("CP-SAT denies a plan that exists")

@@ -46,9 +46,7 @@ def pack_bank(
     return tuple(pack(fitting, bank, part, target, budget, most) for part in parts)
 
 
-def pack(
-    fitting: Fitting, bank: int, members: tuple[int, ...], target: int, budget: Budget, most: float
-) -> Packed:
+def pack(fitting: Fitting, bank: int, members: tuple[int, ...], target: int, budget: Budget, most: float) -> Packed:
     """Pack one group of buffers, as `pack_bank` does."""
     sets = fullest_sets(fitting.buffers, members)
     load = max(stack_bytes(fitting, bank, set(alive)) for alive in sets)
@@ -92,7 +90,7 @@ def _exact(
     for offset, index in zip(start.offsets, start.members, strict=True):
         if index in bottom:
             shop.fix(index, offset)
-    answer = budget.solve(shop.model, most)
+    answer = budget.solve(shop.model, most, linear=False)
     if not answer.found:
         return Packed(start.members, start.offsets, start.peak, good_enough)
     offsets = tuple(shop.offset_bytes(answer.solver, i) for i in start.members)

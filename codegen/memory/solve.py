@@ -27,12 +27,12 @@ __all__ = ["Shortage", "SolveOptions", "lower_bound_bytes", "solve"]
 class SolveOptions:
     """`exact`: whether to search where greedy placement is not proven optimal, and for how long.
 
-    `effort_seconds` is CP-SAT's deterministic time, about a second of one core each; results depend on it but not on
-    the machine.
+    `effort_seconds` are about those of one core, but counted by CP-SAT in steps of its work: results depend on the
+    number, not on the machine.
     """
 
     exact: bool = True
-    effort_seconds: float = 6.0
+    effort_seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +101,7 @@ def _proven(problem: MemoryProblem, layout: Layout, bounds: _Bounds) -> bool:
     return layout.score(problem.objective) == (bounds.first, bounds.second)
 
 
-def _search(
-    fitting: Fitting, start: Layout | None, options: SolveOptions
-) -> tuple[Layout | None, _Bounds | None]:
+def _search(fitting: Fitting, start: Layout | None, options: SolveOptions) -> tuple[Layout | None, _Bounds | None]:
     """A plan at least as good as `start`, with bounds that hold for it; `start` and None without OR-tools."""
     try:
         from tinyanime.codegen.memory.budget import Budget

@@ -15,6 +15,8 @@ from tinyanime.codegen.memory.layout import Layout
 class WholeModel(Assigner):
     """The assignment with an address for every buffer in every bank where it may lie."""
 
+    linear = False
+
     def __init__(self, fitting: Fitting) -> None:
         super().__init__(fitting)
         self.strides: dict[tuple[int, int], cp_model.IntVar] = {}

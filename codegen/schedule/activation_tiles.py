@@ -183,7 +183,10 @@ class _Layout:
             self.copies.append(Copy(load.source, target, load.gap, load.call, load.call + 1))
 
     def add_writes(self, stream: _Stream) -> None:
-        """A tile for each step in turn, copied to the map behind the step's last call."""
+        """A tile for each step in turn, copied to the map behind the step's last call.
+
+        First of all copies of that moment: another may be a read of these very rows.
+        """
         tiles = self._tiles(stream, "write")
         by_step = groupby(stream.accesses, key=lambda access: access.step)
         for turn, (_, group) in enumerate(by_step):
@@ -193,7 +196,7 @@ class _Layout:
             gap, rows = own[-1].call + 1, own[-1].span
             end = self.clock.first_gap_after(gap, _BEHIND * self.price.dma_cycles(rows))
             tile = Span(tiles[turn % TILES], 0, rows.size_bytes)
-            self.copies.append(Copy(tile, rows, gap, end, end))
+            self.copies.append(Copy(tile, rows, gap, own[-1].call, end))
 
     def _tiles(self, stream: _Stream, direction: str) -> tuple[str, ...]:
         """Buffers for the stream; `dma.py` sets the steps in which they are alive."""

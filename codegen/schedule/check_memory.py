@@ -244,7 +244,7 @@ class Memory:
         area = self.area(span)
         if self.has_dma and not self.banks[area.bank].bank.dma:
             raise self.fail(f"no DMA reaches bank {area.bank} with {area.name}")
-        if not self.buffers[span.buffer].dma:
+        if self.has_dma and not self.buffers[span.buffer].dma:
             raise self.fail(f"buffer '{span.buffer}' is not marked for the DMA")
         return area
 

@@ -22,6 +22,7 @@ from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.dma import TransferOptions, add_transfers
 from tinyanime.codegen.schedule.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.plan import Recomputed, Schedule
+from tinyanime.codegen.schedule.reach import dma_reach, unusable_dma
 from tinyanime.codegen.schedule.recompute import RecomputeVariant, recompute_variants
 from tinyanime.codegen.schedule.search import LOW_STRIP_ROWS, STRIP_ROWS, LayoutSpace, layout_space
 from tinyanime.codegen.schedule.shortage import Attempt, no_banks, plan_does_not_fit, too_many_steps
@@ -183,8 +184,17 @@ class _Choice:
         wanted = self.options.transfers
         if wanted is False or (wanted is None and self.board.tile_dma is None):
             return (_NO_TRANSFERS,)
-        cheapest = min(bank.access_cost for bank in self.banks)
-        room = sum(bank.size_bytes for bank in self.banks if bank.access_cost == cheapest) // _WEIGHT_SLOTS
+        reach = dma_reach(self.board)
+        if self.board.tile_dma is not None and not reach.tiles:
+            if wanted:
+                raise unusable_dma(self.board)
+            return (_NO_TRANSFERS,)
+        if self.board.tile_dma is not None and not reach.weights:
+            tiles = TransferOptions(0, slots=_WEIGHT_SLOTS, activation_tile_bytes=_ACTIVATION_TILE_BYTES)
+            return (tiles, _NO_TRANSFERS) if wanted is None else (tiles,)
+        reachable = [bank for bank in self.banks if bank.dma or self.board.tile_dma is None]
+        cheapest = min(bank.access_cost for bank in reachable)
+        room = sum(bank.size_bytes for bank in reachable if bank.access_cost == cheapest) // _WEIGHT_SLOTS
         largest = max(
             (op.filter.values.size for op in graph.ops if isinstance(op, Conv2D) and op.groups == 1), default=0
         )

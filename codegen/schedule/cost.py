@@ -47,7 +47,7 @@ class CostModel:
                 if isinstance(op, TransposeConv2D):
                     per_pixel = 4.0 * channels * depth / (op.stride.height * op.stride.width) + 20 * channels
                 elif op.groups == 1:
-                    per_pixel = 1.8 * channels * depth + 2.2 * depth + 30 * channels + 120
+                    per_pixel = 1.805 * channels * depth + 2.8 * depth + 50 * channels + 350
                 else:
                     per_pixel = 6.0 * channels * depth + 30 * channels
                 if call.tile:
@@ -57,11 +57,11 @@ class CostModel:
             case MaxPool() | AveragePool():
                 per_pixel = 4.0 * op.kernel.height * op.kernel.width * target.channels
             case Add():
-                per_pixel = 71.0 * target.channels
+                per_pixel = 73.0 * target.channels
             case Requantize():
                 per_pixel = 5.0 * target.channels
             case _:
-                per_pixel = 2.0 * target.channels + 20
+                per_pixel = 5.0 * target.channels + 20
         return _CALL_INSTRUCTIONS + ceil(pixels * per_pixel)
 
     def call_cycles(self, graph: Graph, call: Call, access_cost: AccessCost = _tightly_coupled) -> int:

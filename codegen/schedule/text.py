@@ -79,11 +79,11 @@ class _Traffic:
 
     def words(self) -> Iterator[str]:
         if self.moves:
-            yield f"{_count(self.moves, 'move')} ({self.moved_bytes:,} bytes)"
+            yield f"{counted(self.moves, 'move')} ({self.moved_bytes:,} bytes)"
         if self.transfers:
             kinds = [(self.weight_bytes, "of weights"), (self.tile_bytes, "of rows")]
             listed = ", ".join(f"{size:,} bytes {what}" for size, what in kinds if size)
-            yield f"{_count(self.transfers, 'transfer')} ({listed})"
+            yield f"{counted(self.transfers, 'transfer')} ({listed})"
 
 
 class _Text:
@@ -99,9 +99,9 @@ class _Text:
         commands = [command for step in schedule.steps for command in step.commands]
         calls = sum(isinstance(command, Call) for command in commands)
         counts = [
-            _count(len(schedule.stages), "stage"),
-            _count(len(schedule.steps), "step"),
-            _count(calls, "kernel call"),
+            counted(len(schedule.stages), "stage"),
+            counted(len(schedule.steps), "step"),
+            counted(calls, "kernel call"),
             *_Traffic.of(commands).words(),
         ]
         yield f"schedule of {schedule.graph.name}: {', '.join(counts)}"
@@ -116,9 +116,8 @@ class _Text:
         yield self._end("output", schedule.graph.outputs[0], schedule.streamed_output)
 
     def _end(self, role: str, tensor: str, window: str) -> str:
-        if window:
-            return f"{role} '{tensor}': streamed through {self._place(window)}"
-        return f"{role} '{tensor}': {self._home(tensor)}"
+        streamed = f"streamed through {self._place(window)}, " if window else ""
+        return f"{role} '{tensor}': {streamed}{self._home(tensor)}"
 
     def _place(self, buffer: str) -> str:
         return f"{self._sizes[buffer]:,} bytes in {self._banks[buffer]}"
@@ -127,7 +126,7 @@ class _Text:
         home, shape = self._schedule.storage_of(tensor), self._schedule.graph.tensors[tensor]
         size = f"{home.rows * shape.row_bytes:,} bytes in {self._banks[home.buffer]}"
         if home.rows < shape.height:
-            return f"line buffer of {_count(home.rows, 'row')}, {size}"
+            return f"line buffer of {counted(home.rows, 'row')}, {size}"
         shared = [s.tensor for s in self._schedule.storage if s.buffer == home.buffer and s.tensor != tensor]
         over = f", shared with {', '.join(repr(name) for name in shared)}" if shared else ""
         return f"whole, {size}{over}"
@@ -135,7 +134,7 @@ class _Text:
     def _stage(self, index: int, stage: Stage) -> Iterator[str]:
         steps = self._schedule.steps[stage.first_step : stage.end_step]
         strips = (
-            f"{stage.strips} strips of {_count(stage.strip_rows, 'row')}" if stage.strips > 1 else "whole maps at once"
+            f"{stage.strips} strips of {counted(stage.strip_rows, 'row')}" if stage.strips > 1 else "whole maps at once"
         )
         span = f"steps {stage.first_step} to {stage.end_step - 1}" if len(steps) > 1 else f"step {stage.first_step}"
         words = [strips, span, *_Traffic.of(command for step in steps for command in step.commands).words()]
@@ -150,9 +149,9 @@ class _Text:
             yield f"  {op.name} ({type(op).__name__}): no call"
             return
         counts = sorted({step.output.rows.count for step in steps})
-        rows = _count(counts[-1], "row") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} rows"
+        rows = counted(counts[-1], "row") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} rows"
         calls = sum(len(step.calls) for step in steps)
-        made = f"{_count(calls, 'call')}, {rows} per step{again}"
+        made = f"{counted(calls, 'call')}, {rows} per step{again}"
         if self._schedule.streamed_output and op.output in self._schedule.graph.outputs:
             made += ", sent to the link"
         yield f"  {op.name} ({type(op).__name__}): {made}; '{op.output}': {self._home(op.output)}"
@@ -166,8 +165,9 @@ class _Text:
         slots = sorted({call.weights.buffer for call in calls if call.weights})
         placed = ", ".join(f"{slot} ({self._place(slot)})" for slot in slots)
         tiles = ", ".join(f"{begin} to {end - 1}" for begin, end in ranges)
-        yield f"    weights in {_count(len(ranges), 'tile')} of channels {tiles}, through {placed}"
+        yield f"    weights in {counted(len(ranges), 'tile')} of channels {tiles}, through {placed}"
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """A number and its noun, in the plural unless it is 1."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

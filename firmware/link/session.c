@@ -103,7 +103,6 @@ void ta_link_on_reset(ta_link *link, const ta_frame *request) {
     }
     ta_frame_u32(ta_link_reply(link, request), device->boot_id);
     ta_link_send(link);
-    ta_link_give_up_run(link);
     device->reset(device->context);
     ta_link_init(link, device);
 }

@@ -34,8 +34,6 @@ void ta_link_put_rows(const ta_link *link, ta_frame_writer *writer);
 void ta_link_store_rows(ta_link *link, const uint8_t *bytes, uint32_t count);
 /* Sums what the network has put into the output's window since the last call. */
 void ta_link_sum_rows(ta_link *link);
-/* Ends a run that goes on, where there is one; the caller sets the state. */
-void ta_link_give_up_run(ta_link *link);
 void ta_link_on_take(ta_link *link, const ta_frame *request);
 
 /* transfer.c */

@@ -52,9 +52,7 @@ void ta_link_store_rows(ta_link *link, const uint8_t *bytes, uint32_t count) {
         done += part;
     }
     link->next_offset += stored;
-    if (ta_link_run_takes_input(link)) {
-        link->executor.received = link->next_offset;
-    }
+    link->executor.received = link->next_offset;
 }
 
 void ta_link_sum_rows(ta_link *link) {
@@ -67,11 +65,6 @@ void ta_link_sum_rows(ta_link *link) {
         link->summed_crc = ta_crc32(link->summed_crc, (const uint8_t *)output->data + begin, part);
         link->summed_bytes += part;
     }
-}
-
-void ta_link_give_up_run(ta_link *link) {
-    ta_executor_stop(&link->executor);
-    link->waits = false;
 }
 
 void ta_link_on_take(ta_link *link, const ta_frame *request) {

@@ -40,7 +40,7 @@ void ta_link_on_begin(ta_link *link, const ta_frame *request) {
         return;
     }
     if (!known) {
-        ta_link_give_up_run(link);
+        ta_executor_stop(&link->executor);
         link->transfer = transfer;
         link->transfer_crc = crc;
         link->next_offset = 0;
@@ -56,7 +56,7 @@ static bool stream_is_good(ta_link *link, const ta_frame *request) {
     if (link->next_offset < input->bytes || link->input_crc == link->transfer_crc) {
         return true;
     }
-    ta_link_give_up_run(link);
+    ta_executor_stop(&link->executor);
     link->state = TA_LINK_STATE_EMPTY;
     ta_link_refuse(link, request, TA_LINK_BAD_CRC, link->input_crc);
     return false;

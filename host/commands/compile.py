@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tinyanime.boards.schema import Board
 from tinyanime.codegen.bundle import Bundle, Manifest
 from tinyanime.host.commands.options import DIRECTORY, board_option, examples, output_options
 from tinyanime.host.console import Console, thousands
@@ -31,7 +32,11 @@ from tinyanime.host.console import Console, thousands
     show_default=True,
     help="What the schedule is chosen for; layers: whole layer by whole layer, to compare with.",
 )
-@click.option("--dma/--no-dma", default=None, help="Move weights and rows by DMA.  [default: where the board has one]")
+@click.option(
+    "--dma/--no-dma",
+    default=None,
+    help="Bring weights and rows to fast memory, with --optimize time.  [default: where the board has a DMA]",
+)
 @click.option(
     "--stream/--no-stream",
     default=None,
@@ -64,6 +69,7 @@ def compile_command(
     from tinyanime.codegen.schedule.text import format_schedule
 
     started = time.monotonic()
+    target = load_board(board)
     texts: list[str] = []
     options = CompileOptions(
         cmsis_nn=cmsis_nn,
@@ -77,7 +83,7 @@ def compile_command(
         with console.progress() as report:
             bundle = compile_model(
                 model,
-                load_board(board),
+                target,
                 output,
                 options=options,
                 progress=lambda stage, done, total: report(stage, done, total) if done < total else None,
@@ -86,11 +92,12 @@ def compile_command(
         # Of most use where the model does not fit.
         for text in texts:
             console.say(text)
-    _print_summary(bundle, console, time.monotonic() - started)
+    _print_summary(bundle, target, console, time.monotonic() - started)
     console.result(_as_json(bundle))
 
 
-def _print_summary(bundle: Bundle, console: Console, seconds: float) -> None:
+def _print_summary(bundle: Bundle, board: Board, console: Console, seconds: float) -> None:
+    from tinyanime.codegen.schedule.reach import dma_reach
     from tinyanime.codegen.schedule.text import certificate_text
 
     manifest = bundle.manifest
@@ -100,6 +107,8 @@ def _print_summary(bundle: Bundle, console: Console, seconds: float) -> None:
         f"{macs / 1e6:.1f} million MACs, {thousands(manifest.weights_bytes)} bytes of weights."
     )
     console.say(f"Schedule: {_schedule_text(manifest)}.")
+    if shortfall := dma_reach(board).shortfall:
+        console.say(f"{shortfall}.")
     console.table(
         ("bank", "planned peak", "of", "free"),
         [
@@ -122,12 +131,18 @@ def _recomputed_rows(manifest: Manifest) -> int:
 
 def _schedule_text(manifest: Manifest) -> str:
     """Stages, steps, and what moves beside the kernels."""
+    from tinyanime.codegen.schedule.text import counted
+
     commands = manifest.commands
-    words = [f"optimized for {manifest.optimize}", f"{len(manifest.stages)} stages", f"{len(manifest.steps):,} steps"]
+    words = [
+        "whole layers" if manifest.optimize == "layers" else f"optimized for {manifest.optimize}",
+        counted(len(manifest.stages), "stage"),
+        counted(len(manifest.steps), "step"),
+    ]
     if manifest.transfers:
-        words.append(f"{commands.transfers:,} transfers of {commands.transferred_bytes:,} bytes")
+        words.append(f"{counted(commands.transfers, 'transfer')} of {commands.transferred_bytes:,} bytes")
     if again := _recomputed_rows(manifest):
-        words.append(f"{again:,} rows computed twice")
+        words.append(f"{counted(again, 'row')} computed twice")
     ends = [(manifest.input, "input"), (manifest.output, "output")]
     words += [f"{role} streamed through {end.window_bytes:,} bytes" for end, role in ends if end.window_bytes]
     return ", ".join(words)

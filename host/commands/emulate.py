@@ -25,7 +25,11 @@ from tinyanime.host.project import built_image, open_project
 @project_option
 @click.option("--tcp", type=click.IntRange(0, 65535), metavar="PORT", help="Serve TCP on this PC; 0: any free port.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="stm32h743: revision=V|Y, hse=on|off, pll=on|off."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="stm32h743: revision=V|Y, hse=on|off, pll=on|off, dma=early|late|random:SEED|never, coherence=on|off.",
 )
 @output_options
 def emulate(

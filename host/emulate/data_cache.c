@@ -37,7 +37,7 @@ typedef void (*mmio_write)(void *uc, uint64_t offset, unsigned size, uint64_t va
 struct data_cache;
 
 /* One contiguous memory. `dirty` and `lost` have a bit per byte of a line: stored since the last write-back; dropped
- * by an invalidate before it was written back. */
+ * by an invalidate before it was written back, or written by a DMA beside a later store to the same stale line. */
 typedef struct {
     struct data_cache *cache;
     uint32_t base;
@@ -121,14 +121,18 @@ void ta_cached_write(void *uc, uint64_t offset, unsigned size, uint64_t value, v
     const uint32_t line = at >> LINE_SHIFT;
     memcpy(bank->bytes + at, &value, size);
     const uint8_t flags = bank->flags[line];
-    if ((flags & (STALE | FLIGHT)) != 0) {
+    if ((flags & FLIGHT) != 0 || ((flags & STALE) != 0 && (flags & WRITE_BACK) == 0)) {
         report(bank->cache, (flags & FLIGHT) != 0 ? WRITE_IN_FLIGHT : WRITE_STALE, bank->base + at, size);
         bank->cache->stop(uc);
         return;
     }
     if ((flags & WRITE_BACK) != 0) {
         const uint32_t mask = byte_mask(line, at, at + size);
-        bank->flags[line] = flags | DIRTY;
+        if ((flags & STALE) != 0) {
+            /* The cache may hold the line as it was before the transfer, and will write all of it back. */
+            bank->lost[line] = UINT32_MAX;
+        }
+        bank->flags[line] = (uint8_t)((flags & ~STALE) | DIRTY);
         bank->dirty[line] |= mask;
         bank->lost[line] &= ~mask;
     }
@@ -222,6 +226,19 @@ void ta_data_cache_attributes(data_cache *cache, uint64_t begin, uint64_t end, u
             bank->flags[line] = attributes;
             bank->dirty[line] = 0;
             bank->lost[line] = 0;
+        }
+    }
+}
+
+/* As if the core had stored to all of every line that it would keep in the cache. */
+void ta_data_cache_make_dirty(data_cache *cache) {
+    for (uint32_t i = 0; i < cache->bank_count; i++) {
+        const cached_bank *bank = &cache->banks[i];
+        for (uint32_t line = 0; line < bank->size >> LINE_SHIFT; line++) {
+            if ((bank->flags[line] & WRITE_BACK) != 0) {
+                bank->flags[line] |= DIRTY;
+                bank->dirty[line] = UINT32_MAX;
+            }
         }
     }
 }

@@ -51,8 +51,14 @@ _INVALIDATE = (
 )
 _UNFINISHED = "in a line that a DMA transfer writes which nobody has waited for yet"
 _WAIT = "Wait for the transfer (ta_port_dma_wait) and invalidate its target before the first access."
-_DROPPED = "an invalidate has dropped from the data cache before they were written back"
-_CLEAN_FIRST = "Clean the lines first (ta_port_cache_clean), or keep other data out of the lines that are invalidated."
+_DROPPED = (
+    "an invalidate has dropped from the data cache before they were written back, or a store to a line that a DMA had "
+    "written has replaced by older ones"
+)
+_CLEAN_FIRST = (
+    "Clean the lines first (ta_port_cache_clean), keep other data out of the lines that are invalidated, and "
+    "invalidate a transfer's target before a store to a part of its lines."
+)
 
 _WORDS = {
     Violation.READ_STALE: (f"read {{size}} bytes at {{place}}, {_NOT_INVALIDATED}", _INVALIDATE),
@@ -165,6 +171,10 @@ class DataCache:
         self._library.ta_data_cache_attributes(
             self._memory, ctypes.c_uint64(begin), ctypes.c_uint64(end), ctypes.c_uint8(attributes)
         )
+
+    def make_dirty(self) -> None:
+        """As if the core had stored to all write-back lines before: what ran earlier may have left them so."""
+        self._library.ta_data_cache_make_dirty(self._memory)
 
     def dma_reads(self, address: int, size: int) -> None:
         """A DMA reads [address, address + size) now; CoherenceError where memory is not up to date."""

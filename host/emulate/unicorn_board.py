@@ -205,12 +205,16 @@ class VirtualBoard:
         self._machine.emu_stop()
 
     def stop(self) -> None:
-        """Ends `run`; may be called from another thread, again where it came between two runs of instructions."""
+        """Ends `run`; from another thread, call it until `run` has returned: it may come between two instructions."""
         self._stopping = True
         self._machine.emu_stop()
 
     def run(self) -> None:
-        """Executes until `stop`; EmulationError where the firmware leaves what the board offers."""
+        """Executes until `stop`, at first from reset, then from where it stopped.
+
+        Raises EmulationError where the firmware leaves what the board offers.
+        """
+        self._stopping = False
         while True:
             event = self._run_until_event()
             if event is _Event.STOP:

@@ -88,6 +88,7 @@ def _lane(lane: Lane) -> Json:
         "height": lane.height,
         "again": lane.again,
         "stored": lane.stored,
+        "few": lane.holds_few,
         "bands": [[band.step, band.row_begin, band.row_end, band.kept_step] for band in lane.bands],
     }
 

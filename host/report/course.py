@@ -57,6 +57,7 @@ class TransferWork:
     index: int
     channel: int
     op: int
+    is_weights: bool
     what: str
     size_bytes: int
     begin_cycle: int
@@ -95,6 +96,7 @@ def course_of(planned: PlannedSchedule, *, has_dma: bool) -> Course:
                 time.index,
                 started[time.index].channel,
                 served[time.index],
+                isinstance(started[time.index].source, WeightSpan),
                 _what(schedule, started[time.index], served[time.index]),
                 time.size_bytes,
                 time.begin_cycle,
@@ -108,11 +110,13 @@ def course_of(planned: PlannedSchedule, *, has_dma: bool) -> Course:
 def transfer_ops(schedule: Schedule) -> dict[int, int]:
     """The operator that each transfer works for, by the transfer's index.
 
-    Weights: whose they are. Rows: the next call that reads the target, else the last one that wrote the source.
+    Weights: whose they are. Rows that go from a map to a tile: the next call that reads the tile. Rows that go from a
+    tile to a map: the call that wrote the tile.
     """
     served: dict[int, int] = {}
     writer: dict[str, int] = {}
     waiting: dict[str, list[int]] = {}
+    maps = {storage.buffer for storage in schedule.storage}
     for step in schedule.steps:
         for command in step.commands:
             if isinstance(command, Call):
@@ -125,7 +129,8 @@ def transfer_ops(schedule: Schedule) -> dict[int, int]:
                     served[transfer.index] = transfer.source.op
                 else:
                     served[transfer.index] = writer.get(transfer.source.buffer, step.op)
-                    waiting.setdefault(transfer.target.buffer, []).append(transfer.index)
+                    if transfer.source.buffer in maps:
+                        waiting.setdefault(transfer.target.buffer, []).append(transfer.index)
     return served
 
 

@@ -82,11 +82,12 @@ def choices_of(study: Study) -> tuple[Choice, ...]:
         if other.planned is study.planned:
             continue
         if other.planned is not None:
-            others.append(_choice(other.title, other.planned, other.instructions, chosen=False))
+            others.append(_choice(title_of(other.options), other.planned, other.instructions, chosen=False))
         else:
             reason = other.refusal.splitlines()[0]
+            title = title_of(other.options)
             alive, instructions = other.alive_bytes, other.instructions
-            others.append(Choice(other.title, False, reason, alive, alive, True, (), None, 0.0, instructions, 0))
+            others.append(Choice(title, False, reason, alive, alive, True, (), None, 0.0, instructions, 0))
     return (own, *others)
 
 

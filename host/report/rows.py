@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 
 from tinyanime.codegen.schedule.plan import Receive, RowRange, Schedule, Send
+
+_MARGIN = 0.15
+"""Rows shown above and below those at work, as a part of them."""
 
 LINK = -1
 """In place of an operator: rows that the link brings or takes."""
@@ -34,6 +38,21 @@ class Lane:
     again: bool
     stored: str
     bands: tuple[Band, ...]
+    holds_few: bool = False
+    """Only some of the rows are held at a time."""
+
+    def rows_at_work(self, first_step: int, end_step: int) -> RowRange:
+        """Rows made during these steps and, where few are held, those held then, with a margin; all without such."""
+        busy = [
+            band
+            for band in self.bands
+            if band.step < end_step and (band.kept_step if self.holds_few else band.step + 1) > first_step
+        ]
+        if not busy:
+            return RowRange(0, self.height)
+        begin, end = min(band.row_begin for band in busy), max(band.row_end for band in busy)
+        margin = max(1, ceil((end - begin) * _MARGIN))
+        return RowRange(max(begin - margin, 0), min(end + margin, self.height))
 
 
 def lanes_of(schedule: Schedule) -> tuple[Lane, ...]:
@@ -49,12 +68,10 @@ def lanes_of(schedule: Schedule) -> tuple[Lane, ...]:
         if index not in found.made:
             continue
         height = schedule.graph.tensors[op.output].height
-        text = ""
-        if op.output in stored:
-            rows = stored[op.output].rows
-            text = "stored whole" if rows == height else f"line buffer of {rows} rows"
+        rows = stored[op.output].rows if op.output in stored else height
+        text = "stored whole" if rows == height else f"line buffer of {rows} rows"
         bands = _bands(found.made[index], found.last_read.get(op.output, []))
-        lanes.append(Lane(op.name, index, op.output, height, index in again, text, bands))
+        lanes.append(Lane(op.name, index, op.output, height, index in again, text, bands, rows < height))
     if found.sent:
         name = schedule.graph.outputs[0]
         lanes.append(_link_lane(schedule, f"{name} (sent)", name, found.sent, []))
@@ -65,7 +82,7 @@ def _link_lane(
     schedule: Schedule, label: str, tensor: str, rows: list[tuple[int, RowRange]], last_read: list[int]
 ) -> Lane:
     height = schedule.graph.tensors[tensor].height
-    return Lane(label, LINK, tensor, height, False, "exchanged over the link", _bands(rows, last_read))
+    return Lane(label, LINK, tensor, height, False, "exchanged over the link", _bands(rows, last_read), True)
 
 
 def _bands(rows: list[tuple[int, RowRange]], last_read: list[int]) -> tuple[Band, ...]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tinyanime.boards.schema import Board
+from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
+from tinyanime.codegen.compiler import check_network, plan_network
 from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.problem import Objective
+from tinyanime.codegen.passes.kernel_scratch import scratch_rule
+from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
 from tinyanime.codegen.schedule.choose import (
     Optimize,
@@ -25,15 +30,19 @@ Progress = Callable[[str, int, int], None]
 """Called with (what happens now, plans made, plans in all)."""
 
 
+def _no_progress(what: str, done: int, total: int) -> None:
+    del what, done, total
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A plan with other options than those that were asked for; `title` says which.
+    """A plan with other options than those that were asked for.
 
     `planned` is None where nothing fits: `refusal` is the reason then. `instructions` and `alive_bytes` (bytes alive
     at the fullest step) hold in both cases; 0 where not even a schedule is known.
     """
 
-    title: str
+    options: ScheduleOptions
     planned: PlannedSchedule | None
     refusal: str
     alive_bytes: int
@@ -56,15 +65,14 @@ class Study:
     @property
     def whole_layer_instructions(self) -> int:
         """Of the schedule that computes whole layers, whether or not that fits."""
-        return next(a.instructions for a in self.alternatives if a.title == _LAYERS)
+        return next(a.instructions for a in self.alternatives if a.options.optimize is Optimize.LAYERS)
 
     @property
     def recomputed_rows(self) -> int:
         return recomputed_rows(self.planned.schedule)
 
 
-_LAYERS = "layer by layer"
-_TITLES = {Optimize.TIME: "fastest", Optimize.RAM: "least memory", Optimize.LAYERS: _LAYERS}
+_TITLES = {Optimize.TIME: "fastest", Optimize.RAM: "least memory", Optimize.LAYERS: "layer by layer"}
 
 
 def schedule_instructions(schedule: Schedule) -> int:
@@ -99,20 +107,36 @@ def title_of(options: ScheduleOptions) -> str:
     return f"{_TITLES[options.optimize]}{suffix}"
 
 
+def study_model(
+    model: Path,
+    board: Board,
+    options: ScheduleOptions,
+    *,
+    cmsis_nn: Path | None = None,
+    progress: Progress = _no_progress,
+) -> Study:
+    """The study of an ONNX file, planned as `compile` does: ModelError, DoesNotFitError or ToolError."""
+    progress("reading the model", 0, 0)
+    graph = load_and_prepare(model)
+    check_network(graph, board)
+    library = find_cmsis_nn(cmsis_nn)
+    return make_study(model.name, graph, board, scratch_rule(board, pinned=library.is_pinned), options, progress)
+
+
 def make_study(
     model: str,
     graph: Graph,
     board: Board,
     scratch_bytes: ScratchBytes,
     options: ScheduleOptions,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = _no_progress,
 ) -> Study:
     """Plan `graph` as `options` say, and in the other ways that are worth comparing.
 
     DoesNotFitError where the plan itself does not fit; an alternative that does not fit is part of the result.
     """
     progress(f"planning: {title_of(options)}", 0, 0)
-    planned = choose_schedule(graph, board, scratch_bytes, options)
+    planned = plan_network(graph, board, scratch_bytes, options)
     wanted = _other_options(planned)
     alternatives = []
     for number, other in enumerate(wanted):
@@ -120,7 +144,7 @@ def make_study(
         alternatives.append(_alternative(graph, board, scratch_bytes, other))
     if options.optimize is Optimize.LAYERS:
         same = planned.schedule
-        alternatives.append(Alternative(_LAYERS, planned, "", alive_bytes(same), schedule_instructions(same)))
+        alternatives.append(Alternative(options, planned, "", alive_bytes(same), schedule_instructions(same)))
     return Study(model, board, planned, tuple(alternatives))
 
 
@@ -129,25 +153,25 @@ def _other_options(planned: PlannedSchedule) -> tuple[ScheduleOptions, ...]:
     others = []
     if planned.timeline.transferred_bytes:
         others.append(replace(options, transfers=False))
-    others += [
-        replace(options, optimize=other, transfers=None if other is Optimize.TIME else False)
-        for other in Optimize
-        if other is not options.optimize
-    ]
+    others += [_optimized(options, other) for other in Optimize if other is not options.optimize]
     return tuple(others)
 
 
+def _optimized(options: ScheduleOptions, optimize: Optimize) -> ScheduleOptions:
+    """The same with another goal; pictures that stream are no part of whole layers."""
+    return replace(options, optimize=optimize, stream=False if optimize is Optimize.LAYERS else options.stream)
+
+
 def _alternative(graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> Alternative:
-    title = _TITLES[options.optimize] if options.optimize is not Optimize.TIME else title_of(options)
     try:
         planned = choose_schedule(graph, board, scratch_bytes, options)
     except DoesNotFitError as error:
         if options.optimize is not Optimize.LAYERS:
-            return Alternative(title, None, error.message, 0, 0)
+            return Alternative(options, None, error.message, 0, 0)
         schedule = build_schedule(graph, whole_layer_layout(graph), scratch_bytes)
-        return Alternative(title, None, error.message, alive_bytes(schedule), schedule_instructions(schedule))
+        return Alternative(options, None, error.message, alive_bytes(schedule), schedule_instructions(schedule))
     schedule = planned.schedule
-    return Alternative(title, planned, "", alive_bytes(schedule), schedule_instructions(schedule))
+    return Alternative(options, planned, "", alive_bytes(schedule), schedule_instructions(schedule))
 
 
 def objective_of(planned: PlannedSchedule) -> str:

@@ -106,7 +106,7 @@ function roundTicks(begin, end, count) {
 
 // Marks of the horizontal axis: [position, text].
 function axisTicks(area) {
-  const count = Math.max(2, Math.floor((area.right - area.left) / 110));
+  const count = Math.max(2, Math.floor((area.right - area.left) / (area.width < 600 ? 75 : 110)));
   if (axis.unit === "steps") {
     return roundTicks(axis.begin, axis.end, count)
       .filter((step) => Number.isInteger(step))

@@ -138,8 +138,10 @@ function drawTransfers(context, area, x, transfers, top) {
   for (const [, op, text, , from, to] of transfers.slice(first)) {
     if (from > end) break;
     if (to < begin) continue;
-    const x0 = Math.max(x(axis.ofCycle(from)), area.left);
-    const x1 = Math.min(Math.max(x(axis.ofCycle(to)), x0 + 0.6), area.right);
+    let x0 = Math.max(x(axis.ofCycle(from)), area.left);
+    let x1 = Math.min(x(axis.ofCycle(to)), area.right);
+    // What is narrower than a pixel is drawn as one.
+    if (x1 - x0 < 1) [x0, x1] = [Math.floor(x0), Math.floor(x0) + 1];
     context.fillStyle = data.texts[text].startsWith("weights") ? weights : rows;
     context.fillRect(x0, top, x1 - x0, course.laneHeight);
     if (x1 - x0 > 40) {
@@ -200,7 +202,9 @@ course.start = () => {
     const swatch = document.createElement("i");
     swatch.className = "swatch";
     swatch.style.background = `var(--${name})`;
-    key.append(swatch, text);
+    const entry = document.createElement("span");
+    entry.append(swatch, text);
+    key.append(entry, " ");
   };
   const present = new Set(data.works.map(([activity]) => activity));
   data.activities.forEach((text, activity) => {

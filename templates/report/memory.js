@@ -90,7 +90,8 @@ function drawAlive() {
     svgElement("line", { x1: at, x2: at, y1: 22, y2: frame.lower, class: "stage" }, frame.plot);
   }
   const same = peak === bound;
-  const what = same ? "peak of the plan = certified lower bound" : "peak of the plan";
+  const both = innerWidth < 600 ? "peak = lower bound" : "peak of the plan = certified lower bound";
+  const what = same ? both : "peak of the plan";
   horizontal(frame, peak, "mark", `${what}: ${bytesText(peak)}`);
   if (!same) horizontal(frame, bound, "limit", `certified lower bound: ${bytesText(bound)}`, false);
 }
@@ -178,8 +179,8 @@ function drawBank(bank, whole) {
   const base = bank.reserved.reduce((sum, item) => sum + item.size, 0);
   const limit = base + bank.size;
   const used = base + bank.peak;
-  const top = whole ? limit * 1.04 : Math.min(used * 1.14, limit * 1.04);
-  const note = whole || limit <= top ? "" : `, the bank ends at ${bytesText(limit)}`;
+  const top = whole ? limit * 1.09 : Math.min(used * 1.14, limit * 1.09);
+  const note = whole || limit <= top || innerWidth < 600 ? "" : `, the bank ends at ${bytesText(limit)}`;
   const share = ((100 * bank.peak) / bank.size).toFixed(1);
   const frame = memoryFrame(
     bank.name,
@@ -204,8 +205,11 @@ function drawBank(bank, whole) {
   const path = levelPath(bank.levels.map(([step, bytes]) => [step, base + bytes]), frame.x, frame.y);
   svgElement("path", { d: path, class: "alive" }, frame.plot);
   for (const block of blocks) labelBlock(frame, block, base);
-  horizontal(frame, used, "mark", `high-water mark: ${bytesText(bank.peak)}`);
-  if (limit <= top) horizontal(frame, limit, "limit", used > limit * 0.93 ? "" : `end of ${bank.name}`);
+  // Near the bank's end the text stands above both lines.
+  const close = used > limit * 0.93;
+  const text = `high-water mark: ${bytesText(bank.peak)}`;
+  horizontal(frame, used, "mark", close ? "" : text);
+  if (limit <= top) horizontal(frame, limit, "limit", close ? text : `end of ${bank.name}`);
 }
 
 memory.draw = () => {
@@ -224,7 +228,9 @@ memory.drawKey = () => {
     const swatch = document.createElement("i");
     swatch.className = `swatch ${classes}`;
     if (style) swatch.style.background = style;
-    key.append(swatch, text);
+    const entry = document.createElement("span");
+    entry.append(swatch, text);
+    key.append(entry, " ");
   };
   for (const kind of data.kinds) if (used.has(kind.id)) add("", `var(--${kind.id})`, kind.name);
   add("reserved", "", "reserved");

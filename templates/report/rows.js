@@ -1,4 +1,5 @@
-// The strip schedule: a lane per operator, output rows from top to bottom, time from left to right.
+// The strip schedule: a lane per operator, output rows from top to bottom, time from left to right. A part of the
+// inference shows the part of each map that is at work in it.
 
 const rowsChart = { laneHeight: 38, gap: 6, top: 22 };
 // Marks are at least this wide and high, so that single rows of long inferences can be seen.
@@ -18,12 +19,20 @@ function drawRows(context, area) {
     context.font = FONT;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    context.fillText(fitted(context, lane.label, area.left - 8), area.left - 6, top + rowsChart.laneHeight / 2);
+    const rows = shownRows(lane);
+    const part = rows.end - rows.begin < lane.height;
+    const middle = top + rowsChart.laneHeight / 2;
+    context.fillText(fitted(context, lane.label, area.left - 8), area.left - 6, part ? middle - 7 : middle);
+    if (part) {
+      context.fillStyle = color("soft");
+      const text = `rows ${rows.begin} to ${rows.end - 1}`;
+      context.fillText(fitted(context, text, area.left - 8), area.left - 6, middle + 8);
+    }
     context.save();
     context.beginPath();
     context.rect(area.left, top, area.right - area.left, rowsChart.laneHeight);
     context.clip();
-    drawLane(context, area, lane, top, x);
+    drawLane(context, area, lane, rows, top, x);
     context.restore();
     context.strokeStyle = color("line");
     context.strokeRect(area.left + 0.5, top + 0.5, area.right - area.left - 1, rowsChart.laneHeight - 1);
@@ -31,13 +40,27 @@ function drawRows(context, area) {
   drawStages(context, area, bottom, x);
 }
 
-function drawLane(context, area, lane, top, x) {
-  const perRow = rowsChart.laneHeight / lane.height;
+// The rows that are made while the shown part runs and, where few are held, those held then; all without such.
+function shownRows(lane) {
+  const all = { begin: 0, end: lane.height };
+  const first = axis.toStep(axis.begin);
+  const last = axis.toStep(axis.end);
+  if (last - first > stepCount * 0.5 || rowsChart.laneHeight < 30) return all;
+  const bands = lane.bands.filter(([step, , , kept]) => step < last && (lane.few ? kept : step + 1) > first);
+  if (bands.length === 0) return all;
+  const begin = Math.min(...bands.map((band) => band[1]));
+  const end = Math.max(...bands.map((band) => band[2]));
+  const margin = Math.max(1, Math.ceil((end - begin) * 0.15));
+  return { begin: Math.max(begin - margin, 0), end: Math.min(end + margin, lane.height) };
+}
+
+function drawLane(context, area, lane, rows, top, x) {
+  const perRow = rowsChart.laneHeight / (rows.end - rows.begin);
   const place = ([step, begin, end, kept]) => ({
     x0: x(axis.ofStep(step)),
     x1: x(axis.ofStep(step + 1)),
     keptX: x(axis.ofStep(Math.min(kept, stepCount))),
-    y: top + begin * perRow,
+    y: top + (begin - rows.begin) * perRow,
     height: Math.max((end - begin) * perRow, 1.2),
   });
   context.fillStyle = color("kept");
@@ -106,6 +129,13 @@ rowsChart.start = () => {
   const { canvas, redraw } = makeCanvas(host, label, drawRows);
   rowsChart.canvas = canvas;
   rowsChart.laneHeight = data.lanes.length > 40 ? 20 : 38;
+  for (const [name, present] of [
+    ["again", data.lanes.some((lane) => lane.again)],
+    ["link", data.lanes.some((lane) => lane.op < 0)],
+    ["stage", data.stages.length > 1],
+  ]) {
+    document.querySelector(`#rows-key .${name}`).parentElement.hidden = !present;
+  }
   rowsChart.draw = () => redraw(laneTop(data.lanes.length) + 22);
   explainOnHover(canvas, describeRows);
 };

@@ -13,7 +13,7 @@ from tests.models.builders import QdqBuilder, save
 from tests.models.random_networks import random_network
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
-from tinyanime.codegen.bundle import MANIFEST_NAME, load_bundle
+from tinyanime.codegen.bundle import MANIFEST_NAME, MANIFEST_VERSION, load_bundle
 from tinyanime.codegen.compiler import MOST_LAYERS, CompileOptions, compile_model
 from tinyanime.codegen.errors import BoardError, DoesNotFitError, InputError, ModelError
 from tinyanime.codegen.ir.text import format_graph
@@ -199,7 +199,8 @@ def test_a_tighter_board_is_served_by_smaller_bands(tmp_path: Path) -> None:
     [
         ("not json", "cannot be read"),
         (json.dumps({"version": 99}), "has version 99"),
-        (json.dumps({"version": 1}), "is damaged"),
+        (json.dumps({"version": 1}), "has version 1, this tool reads 2"),
+        (json.dumps({"version": MANIFEST_VERSION}), "is damaged"),
     ],
 )
 def test_a_damaged_manifest_is_named(tmp_path: Path, text: str, message: str) -> None:

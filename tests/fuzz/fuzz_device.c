@@ -97,6 +97,7 @@ static uint32_t stack_free(void *context) {
 static void restart(void *context) {
     (void)context;
     device.boot_id++;
+    lazy_dma_reset();
 }
 
 static void boot(const ta_network *booted) {

@@ -45,10 +45,7 @@ def assembled(schedule: Schedule, plan: MemoryPlan, board: Board, directory: Pat
 
 
 def hand_assembled(hand: HandMade, directory: Path) -> Bundle:
-    """The project of a schedule made by hand, on a board with its banks and the DMA of the stm32h743.
-
-    Scratch gets the size that the library asks for, behind everything else.
-    """
+    """The project of a schedule made by hand, on a board with its banks and the DMA of the stm32h743."""
     board = board_with(hand.banks)
     plan = hand.plan
     peaks = {bank.name: 0 for bank in hand.banks}
@@ -57,9 +54,7 @@ def hand_assembled(hand: HandMade, directory: Path) -> Bundle:
         peaks[place.bank] = max(peaks[place.bank], place.offset_bytes + sizes[place.buffer])
     total = sum(peaks.values())
     proof = Certificate(total, total, 0, 0, total, proven=True)
-    return assembled(
-        hand.schedule, MemoryPlan(plan.placements, tuple(peaks.items()), proof), board, directory
-    )
+    return assembled(hand.schedule, MemoryPlan(plan.placements, tuple(peaks.items()), proof), board, directory)
 
 
 def board_with(banks: tuple[Bank, ...]) -> Board:
@@ -93,8 +88,8 @@ def with_random_weights(graph: Graph, seed: int) -> Graph:
         channels = shape[0]
         weights = Filter(
             random.integers(-127, 128, shape).astype(np.int8),
-            random.uniform(0.001, 0.003, channels),
-            random.integers(-9000, 9000, channels).astype(np.int32),
+            np.asarray(random.uniform(0.001, 0.003, channels), dtype=np.float64),
+            np.asarray(random.integers(-9000, 9000, channels), dtype=np.int32),
         )
         return replace(op, filter=weights)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +47,6 @@ def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SA
     """
     root = bundle.directory
     program = root / f"network-{Path(compiler).name}"
-    sources = [*root.glob("network/*.c"), *root.glob("firmware/kernels/*.c"), *root.glob("cmsis_nn/Source/*.c")]
-    sources.append(root / "firmware" / "runtime" / "executor.c")
     folders = ("network", "firmware/include", "firmware/kernels", "cmsis_nn/Include")
     includes = [f"-I{root / folder}" for folder in folders]
     defines = [f"-D{define}" for define in HOST_DEFINES]
@@ -52,18 +54,40 @@ def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SA
     generated = [str(path) for path in root.glob("network/*.c")]
     strict = ["-Wall", "-Wextra", "-Werror", *includes[:3], "-isystem", str(root / folders[3]), *defines]
     for standard in ("gnu11", "c11"):
-        own = [compiler, f"-std={standard}", "-fsyntax-only", *strict, *generated]
-        checked = subprocess.run(own, capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stderr
-    command = [compiler, "-std=gnu11", "-O1", "-g", "-w", *extra, "-fno-sanitize-recover=all", *defines, *includes]
-    result = subprocess.run(
-        [*command, *map(str, sources), str(RUNNER), str(LAZY_DMA), "-o", str(program)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+        _run([compiler, f"-std={standard}", "-fsyntax-only", *strict, *generated])
+    flags = ("-std=gnu11", "-O1", "-g", "-w", *extra, "-fno-sanitize-recover=all", *defines)
+    library = [*root.glob("firmware/kernels/*.c"), *root.glob("cmsis_nn/Source/*.c")]
+    library += [root / "firmware" / "runtime" / "executor.c", RUNNER, LAZY_DMA]
+    headers = _digest(path for folder in folders[1:] for path in (root / folder).rglob("*.h"))
+    objects = [_object(source, headers, (compiler, *flags), includes) for source in library]
+    _run([compiler, *flags, *includes, *generated, *map(str, objects), "-o", str(program)])
     return program
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@functools.cache
+def _objects() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="tinyanime-objects-")
+
+
+def _object(source: Path, headers: str, command: tuple[str, ...], includes: list[str]) -> Path:
+    """`source` compiled; once per test session where its text, the project's headers and the command are the same."""
+    key = hashlib.sha256("\0".join((_digest([source]), headers, *command)).encode()).hexdigest()
+    target = Path(_objects().name) / f"{source.stem}-{key[:16]}.o"
+    if not target.exists():
+        _run([*command, *includes, "-c", str(source), "-o", str(target)])
+    return target
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(paths):
+        whole.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
 
 
 def run_network(bundle: Bundle, program: Path, data: NDArray[np.int8]) -> NetworkRun:

@@ -38,7 +38,9 @@ def small_problems(draw: st.DrawFn, most_buffers: int = 5) -> MemoryProblem:
     return MemoryProblem(tuple(buffers), banks, draw(st.sampled_from(Objective)))
 
 
-def strip_problem(seed: int, stages: int, most_lines: int, objective: Objective, banks: tuple[Bank, ...]) -> MemoryProblem:
+def strip_problem(
+    seed: int, stages: int, most_lines: int, objective: Objective, banks: tuple[Bank, ...]
+) -> MemoryProblem:
     """A network run in strips: per stage line buffers, scratch, two weight tiles for a DMA and a stored map."""
     draw = random.Random(seed)
     length = 250

@@ -103,9 +103,10 @@ class Replay:
         op = graph.ops[call.op]
         inputs = []
         for view in call.inputs:
-            whole = self._garbage(graph.tensors[view.tensor].size_bytes).reshape(graph.tensors[view.tensor].shape)
-            whole[0, view.rows.begin : view.rows.end] = self._rows(view)
-            inputs.append(whole)
+            tensor = graph.tensors[view.tensor]
+            whole = self._garbage(tensor.size_bytes).reshape(tensor.height, tensor.width, tensor.channels)
+            whole[view.rows.begin : view.rows.end] = self._rows(view)
+            inputs.append(whole.reshape(tensor.shape))
         channels = slice(None)
         if call.channels is not None:
             assert isinstance(op, Conv2D)
@@ -118,5 +119,7 @@ class Replay:
             if name:
                 size = next(b.size_bytes for b in self.schedule.buffers if b.name == name)
                 self._bytes(Span(name, 0, size))[:] = self._garbage(size)
-        computed = run_op(op, graph, tuple(inputs))[0, call.output.rows.begin : call.output.rows.end]
-        self._rows(call.output)[..., channels] = computed[..., channels]
+        made = graph.output_tensor(op)
+        computed = run_op(op, graph, tuple(inputs)).reshape(made.height, made.width, made.channels)
+        rows = slice(call.output.rows.begin, call.output.rows.end)
+        self._rows(call.output)[..., channels] = computed[rows, :, channels]

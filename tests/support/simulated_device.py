@@ -82,7 +82,8 @@ class SimulatedDevice(Transport):
 
     def take(self) -> bytes:
         """What the device has sent, without a step in between."""
-        return self._buffer.raw[: self._library.simulation_take(self._buffer, len(self._buffer))]
+        count = self._library.simulation_take(self._buffer, len(self._buffer))
+        return self._buffer.raw[:count]
 
     def read(self, timeout_s: float) -> bytes:
         count = self._library.simulation_take(self._buffer, len(self._buffer))

@@ -26,7 +26,6 @@ SIDE = 16
 CHANNELS = 32
 WEIGHT_BYTES = CHANNELS * 9 * CHANNELS
 """Of one wide convolution: more than the cache keeps."""
-HALF_SLOT = WEIGHT_BYTES // 2
 
 
 def small_board(fast_bytes: int = 32 * 1024, setup_cycles: int = 0) -> Board:

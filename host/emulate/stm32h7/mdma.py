@@ -173,6 +173,10 @@ class Mdma(Peripheral):
 
     def begin(self, channel: _Channel) -> None:
         """The software request: the transfer is checked, its bytes move when the order says so."""
+        if channel.value("ISR") & (_TEIF | _CTCIF):
+            raise BusError(
+                f"requested a transfer of MDMA channel {channel.index} before the flags of its last were cleared"
+            )
         settings = read_settings(channel.index, *(channel.value(register) for register in _CONFIGURATION))
         error = self._error(settings)
         pieces = self.ordering.pieces(settings.size) if error is None else ()

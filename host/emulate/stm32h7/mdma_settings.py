@@ -35,7 +35,7 @@ def read_settings(channel: int, tcr: int, bndtr: int, sar: int, dar: int, tbr: i
         ("source", source_width, bool(tbr & 1 << 16), tcr >> 12 & 7, 1 << (tcr >> 8 & 3)),
         ("target", target_width, bool(tbr & 1 << 17), tcr >> 15 & 7, 1 << (tcr >> 10 & 3)),
     ):
-        _check_side(f"{side} of MDMA channel {channel}", width, tcm, burst, step, (tcr >> 18 & 0x7F) + 1)
+        _check_side(f"{side} of MDMA channel {channel}", width, tcm, burst, step, (tcr >> 18 & 0x7F) + 1, size)
     return TransferSettings(sar, dar, size, source_width, target_width, bool(tbr & 1 << 16), bool(tbr & 1 << 17))
 
 
@@ -51,13 +51,14 @@ def _check_modes(channel: int, tcr: int) -> None:
             raise BusError(f"requested a transfer of MDMA channel {channel} {what}")
 
 
-def _check_side(side: str, width: int, tcm: bool, burst: int, step: int, buffer_bytes: int) -> None:
-    """The unpredictable combinations of 14.5.6."""
+def _check_side(side: str, width: int, tcm: bool, burst: int, step: int, buffer_bytes: int, size: int) -> None:
+    """The unpredictable combinations of 14.5.6; the last buffer of a block may be shorter (14.3.4)."""
+    shortest = size % buffer_bytes or buffer_bytes
     if step != width:
         raise BusError(f"set the {side} to a step of {step} bytes and accesses of {width}, which is not modelled")
     if buffer_bytes % width:
         raise BusError(f"set a buffer of {buffer_bytes} bytes and accesses of {width} for the {side}")
-    if (width << burst) > buffer_bytes or (width << burst) > 128:
-        raise BusError(f"set bursts of {width << burst} bytes for the {side}, which exceed buffer or FIFO")
+    if burst and (width << burst) > shortest:
+        raise BusError(f"set bursts of {width << burst} bytes for the {side}, of which a buffer has {shortest}")
     if tcm and burst and width > 4:
         raise BusError(f"set bursts of double words for the {side}, which is a TCM")

@@ -22,7 +22,7 @@ from tinyanime.codegen.schedule.check import ScheduleError, check_schedule
 from tinyanime.codegen.schedule.choose import ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.plan import Clean, Invalidate, Move, Schedule, Start, Wait
 
-WHOLE_LINES = Force(stage_ops=3, strip_rows=2, fast_bytes=3328, slot_bytes=768, tile_bytes=1024)
+WHOLE_LINES = Force(stage_ops=3, strip_rows=4, fast_bytes=4096, slot_bytes=1024)
 SHIPPED = Path(__file__).parents[3] / "codegen" / "models" / "anime128" / "model.onnx"
 
 
@@ -59,7 +59,7 @@ def test_every_mutant_of_a_schedule_written_by_hand_is_rejected(make: Callable[[
 def test_no_command_of_a_schedule_with_every_kind_of_transfer_can_be_left_out(tmp_path: Path) -> None:
     case = forced(whole_line_network(), WHOLE_LINES, tmp_path)
     for kind in (Start, Wait, Clean, Invalidate, Move):
-        assert count(case.schedule, kind) >= 4, kind.__name__
+        assert count(case.schedule, kind) >= 2, kind.__name__
     check_schedule(case.schedule, case.plan, case.banks)
     assert survivors(dropped(case.schedule), case.plan, case.banks) == []
 
@@ -118,15 +118,15 @@ def chosen(network: str, folder: Path) -> tuple[Schedule, MemoryPlan, tuple[Bank
 def test_mutants_of_whole_generators_are_rejected(network: str, tmp_path: Path) -> None:
     schedule, plan, banks = chosen(network, tmp_path)
     check_schedule(schedule, plan, banks)
-    every = max(1, sum(len(step.commands) for step in schedule.steps) // 20)
-    for make in (dropped, late_waits, shifted):
-        assert survivors(islice(make(schedule), every // 2, None, every), plan, banks) == []
-    assert survivors(short_lived(schedule), plan, banks) == []
+    for make in (dropped, late_waits, shifted, short_lived):
+        everything = list(make(schedule))
+        every = len(everything) // 9 + 1
+        assert survivors(iter(everything[every // 2 :: every]), plan, banks) == [], make.__name__
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["shipped", "student"])
 def test_no_command_of_whole_generators_can_be_left_out(network: str, tmp_path: Path) -> None:
     schedule, plan, banks = chosen(network, tmp_path)
-    assert survivors(dropped(schedule), plan, banks) == []
-    assert survivors(late_waits(schedule), plan, banks) == []
+    for make in (dropped, late_waits, short_lived):
+        assert survivors(make(schedule), plan, banks) == [], make.__name__

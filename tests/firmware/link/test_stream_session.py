@@ -125,6 +125,35 @@ def test_data_before_the_run_fills_the_window_and_no_more() -> None:
     assert host.finish(1, 10) == stream_output(PICTURE)
 
 
+def test_data_before_the_second_run_fills_the_window_and_no_more() -> None:
+    host = Host()
+    host.begin(1)
+    host.ask(m.Run(10))
+    host.finish(1, 10)
+    host.begin(2, OTHER)
+    assert host.data(2, 0, 1000, OTHER) == 3 * ROW
+    assert host.data(2, 3 * ROW, 1000, OTHER) == 3 * ROW
+    host.ask(m.Run(11))
+    assert host.finish(2, 11, OTHER) == stream_output(OTHER)
+
+
+def test_a_new_transfer_gives_up_a_run_also_between_two_steps_that_do_not_wait() -> None:
+    host = Host()
+    host.begin(1)
+    host.data(1, 0, 3 * ROW)
+    begin = m.Begin(2, STREAM_BYTES, zlib.crc32(OTHER))
+    host.device.write(encode_frame(Frame(m.Kind.RUN, 500, m.Run(10).pack())))
+    for _ in range(2):
+        host.device.read(0.0)
+    host.device.write(encode_frame(Frame(m.Kind.HELLO, 501)))
+    host.device.write(encode_frame(Frame(m.Kind.BEGIN, 502, begin.pack())))
+    frames = {frame.sequence: frame for frame in FrameReader().feed(host.device.take())}
+    assert frames[501].payload[41] == m.State.RUNNING
+    assert m.NextOffset.unpack(frames[502].payload) == m.NextOffset(2, 0)
+    host.ask(m.Run(11))
+    assert host.finish(2, 11, OTHER) == stream_output(OTHER)
+
+
 def test_a_window_as_large_as_the_picture_takes_all_of_it_before_the_run() -> None:
     host = Host(STREAM_BYTES, STREAM_BYTES)
     host.begin(1)
@@ -133,6 +162,17 @@ def test_a_window_as_large_as_the_picture_takes_all_of_it_before_the_run() -> No
     assert m.EndReply.unpack(host.ask(m.End(1))).crc == zlib.crc32(PICTURE)
     host.ask(m.Run(10))
     assert [frame.type for frame in host.events if frame.type == m.Kind.WAITING] == []
+    assert host.finish(1, 10) == stream_output(PICTURE)
+
+
+def test_an_end_during_the_run_checks_what_has_come_and_changes_nothing() -> None:
+    host = Host(STREAM_BYTES)
+    host.begin(1)
+    for offset in range(0, STREAM_BYTES, 1000):
+        host.data(1, offset, min(offset + 1000, STREAM_BYTES))
+    host.ask(m.Run(10))
+    assert m.EndReply.unpack(host.ask(m.End(1))).crc == zlib.crc32(PICTURE)
+    assert host.status(10).state == m.State.WAITING
     assert host.finish(1, 10) == stream_output(PICTURE)
 
 
@@ -214,6 +254,20 @@ def test_a_damaged_picture_ends_the_run_without_a_result() -> None:
     assert host.finish(2, 11) == stream_output(PICTURE)
 
 
+def test_a_damaged_picture_is_noticed_between_two_steps_with_a_dma_transfer_under_way() -> None:
+    window = STREAM_BYTES - ROW
+    host = Host(window, STREAM_BYTES)
+    host.ask(m.Begin(1, STREAM_BYTES, zlib.crc32(PICTURE) ^ 1))
+    for offset in range(0, window, 1000):
+        host.data(1, offset, min(offset + 1000, window))
+    host.ask(m.Step(10, 0))
+    assert host.error(m.Data(1, window, PICTURE[window:])).code == m.ErrorCode.BAD_CRC
+    assert host.error(m.Step(10, 1)) == m.Error(m.ErrorCode.NO_RESULT, m.State.EMPTY)
+    host.begin(2)
+    host.ask(m.Run(11))
+    assert host.finish(2, 11) == stream_output(PICTURE)
+
+
 @pytest.mark.parametrize("exchanges", range(5))
 @pytest.mark.parametrize("stepwise", [False, True])
 def test_a_new_transfer_gives_up_a_run_that_waits_wherever_it_stands(exchanges: int, stepwise: bool) -> None:
@@ -264,7 +318,7 @@ def test_a_used_transfer_is_refused_and_its_last_data_still_answered() -> None:
 def test_a_step_that_waits_says_so_and_goes_on_where_it_stopped() -> None:
     host = Host()
     host.begin(1)
-    output = b""
+    output, cycles = b"", 0
     for index, expected in enumerate(stream_steps(PICTURE)):
         waits = 0
         while (answer := host.send(m.Step(10, index))).type == m.Kind.ERROR:
@@ -275,11 +329,12 @@ def test_a_step_that_waits_says_so_and_goes_on_where_it_stopped() -> None:
         assert waits <= 2
         reply = m.StepReply.unpack(answer.payload)
         assert (reply.size, reply.crc) == (len(expected), zlib.crc32(expected))
+        cycles += reply.cycles
         assert host.ask(m.Step(10, index)) == answer.payload
         read = m.ReadStepReply.unpack(host.ask(m.ReadStep(10, index, 0, len(expected))))
         assert read.data == expected
     rows = host.rows(10)
-    assert host.status(10).state == m.State.DONE
+    assert (host.status(10).state, host.status(10).total_cycles) == (m.State.DONE, cycles)
     assert output + host.read(10, rows.output_begin, rows.output_end) == stream_output(PICTURE)
 
 
@@ -288,9 +343,10 @@ def test_the_rows_of_a_step_cannot_be_read_while_the_next_one_waits_half_way() -
     host.begin(1)
     host.data(1, 0, 3 * ROW)
     host.ask(m.Step(10, 0))
-    host.ask(m.Step(10, 1))
+    answer = host.ask(m.Step(10, 1))
     assert host.ask(m.ReadStep(10, 1, 0, 1))
     assert host.error(m.Step(10, 2)).code == m.ErrorCode.STEP_WAITS
+    assert host.ask(m.Step(10, 1)) == answer
     assert host.error(m.ReadStep(10, 1, 0, 1)) == m.Error(m.ErrorCode.BAD_STEP, 2)
 
 
