@@ -20,16 +20,13 @@ from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.build import ScratchBytes
-from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions, choose_schedule
+from tinyanime.codegen.schedule.choose import MOST_LAYERS, PlannedSchedule, ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.resolution import with_largest_resolution
 
 Progress = Callable[[str, int, int], None]
 """Called with (what happens now, steps done, steps in all)."""
 
 _STEPS = 5
-
-MOST_LAYERS = 256
-"""Most operators of a network: TA_MAX_LAYERS of firmware/include/tinyanime/executor.h."""
 
 LARGEST_EXTENT = 65535
 """Most rows, columns or channels of a tensor: the firmware's headers hold them in 16 bits."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinyanime.codegen.bundle import Manifest, ManifestLayer, ManifestStep
 from tinyanime.host.link.client import Device
+from tinyanime.host.link.results import Phase
 from tinyanime.host.project import Project, Reference
 
 StepReport = Callable[[int, int], None]
@@ -137,7 +138,12 @@ def _compare_output_only(
     device: Device, manifest: Manifest, given: NetworkInput, report: StepReport
 ) -> NetworkComparison:
     tally = _Tally(1)
-    inference = device.infer(given.tensor.tobytes(), lambda phase, done, total: report(done, total))
+
+    def report_steps(phase: Phase, done: int, total: int) -> None:
+        if phase is Phase.RUN:
+            report(done, total)
+
+    inference = device.infer(given.tensor.tobytes(), report_steps)
     _compare_output(inference.output, manifest, given, tally)
     return tally.result(inference.result.total_cycles)
 

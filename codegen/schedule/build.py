@@ -61,6 +61,11 @@ def streamed_input_of(needs: GraphNeeds, stage: StageLayout, layout: Layout) -> 
     return name if layout.stream_input and reads else ""
 
 
+def window_bytes(row_bytes: int) -> int:
+    """Size of the window through which rows of a streamed picture pass."""
+    return max(2 * row_bytes, LEAST_WINDOW_BYTES)
+
+
 @dataclass(slots=True)
 class _Builder:
     graph: Graph
@@ -113,7 +118,7 @@ class _Builder:
         for end, streamed in enumerate((self.layout.stream_input, self.layout.stream_output)):
             if streamed:
                 tensor = (graph.inputs, graph.outputs)[end][0]
-                size = max(2 * graph.tensors[tensor].row_bytes, LEAST_WINDOW_BYTES)
+                size = window_bytes(graph.tensors[tensor].row_bytes)
                 names[end] = self.storage.allocate(f"{tensor}.window", size)
         return names[0], names[1]
 
@@ -133,11 +138,14 @@ class _Builder:
             if event.op == RECEIVED:
                 span = self._output_span(event)
                 self.storage.touch(span.buffer, len(self.steps), span.size_bytes)
-                pending += [*moves, Receive(RowRange(event.begin, event.end), span)]
+                pending += [*moves, *(Receive(rows, part) for rows, part in self._exchanges(event, span))]
                 self.made[event.tensor] = event.end
                 continue
             self._add_step(index, event, (*pending, *moves), scratch)
             pending = []
+        if pending:
+            last = self.steps[-1]
+            self.steps[-1] = replace(last, commands=(*last.commands, *pending))
         height = graph.output_tensor(graph.ops[stage.ops[-1]]).height
         strips = -(-height // stage.strip_rows)
         self.stages.append(Stage(stage.ops, strips, stage.strip_rows, first_step, len(self.steps)))
@@ -203,6 +211,17 @@ class _Builder:
         offset = self.storage.row_offset(event.tensor, event.begin - self.base_row.get(event.tensor, 0))
         return Span(self.storage.homes[event.tensor].buffer, offset, (event.end - event.begin) * row_bytes)
 
+    def _exchanges(self, event: RowEvent, span: Span) -> list[tuple[RowRange, Span]]:
+        """The event's rows in pieces of half a window, so that the link fills one half while the other is used."""
+        row_bytes = self.graph.tensors[event.tensor].row_bytes
+        most = max(1, window_bytes(row_bytes) // (2 * row_bytes))
+        pieces = []
+        for begin in range(event.begin, event.end, most):
+            end = min(begin + most, event.end)
+            offset = span.offset_bytes + (begin - event.begin) * row_bytes
+            pieces.append((RowRange(begin, end), Span(span.buffer, offset, (end - begin) * row_bytes)))
+        return pieces
+
     def _add_step(self, stage: int, event: RowEvent, before: tuple[Command, ...], scratch: str) -> None:
         graph, index = self.graph, len(self.steps)
         op = graph.ops[event.op]
@@ -226,7 +245,7 @@ class _Builder:
         )
         commands: tuple[Command, ...] = (*before, call)
         if self.layout.stream_output and event.tensor in graph.outputs:
-            commands += (Send(out, span),)
+            commands += tuple(Send(rows, part) for rows, part in self._exchanges(event, span))
         band = self.bands.get(event.op, 0)
         self.bands[event.op] = band + 1
         self.steps.append(Step(index, stage, event.op, band, output, commands))

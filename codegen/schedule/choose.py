@@ -23,7 +23,7 @@ from tinyanime.codegen.schedule.dma import TransferOptions, add_transfers
 from tinyanime.codegen.schedule.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.plan import Recomputed, Schedule
 from tinyanime.codegen.schedule.reach import dma_reach, unusable_dma
-from tinyanime.codegen.schedule.recompute import RecomputeVariant, recompute_variants
+from tinyanime.codegen.schedule.recompute import MOST_LAYERS, RecomputeVariant, recompute_variants
 from tinyanime.codegen.schedule.search import LOW_STRIP_ROWS, STRIP_ROWS, LayoutSpace, layout_space
 from tinyanime.codegen.schedule.shortage import Attempt, no_banks, plan_does_not_fit, too_many_steps
 from tinyanime.codegen.schedule.timeline import Timeline, simulate
@@ -142,19 +142,20 @@ class _Choice:
             for budget in space.budgets()
             if (option := space.fastest(budget)) is not None and option.cycles <= CLOSE_CYCLES * fastest.cycles
         )
-        found = [
-            planned
-            for transfers in self._transfer_choices(variant.graph)
-            if (planned := self._realise(variant, close.layout, transfers, exact=False)) is not None
-        ]
-        if not found:
-            return None
-        least = min(planned.timeline.total_cycles for planned in found)
-        best = min(
-            (planned for planned in found if planned.timeline.total_cycles <= CLOSE_CYCLES * least),
-            key=lambda planned: planned.plan.certificate.total_peak_bytes,
-        )
-        return self._realise(variant, close.layout, best.transfers, exact=True)
+        for layout in dict.fromkeys((close.layout, space.smallest().layout)):
+            found = [
+                planned
+                for transfers in self._transfer_choices(variant.graph)
+                if (planned := self._realise(variant, layout, transfers, exact=False)) is not None
+            ]
+            if found:
+                least = min(planned.timeline.total_cycles for planned in found)
+                best = min(
+                    (planned for planned in found if planned.timeline.total_cycles <= CLOSE_CYCLES * least),
+                    key=lambda planned: planned.plan.certificate.total_peak_bytes,
+                )
+                return self._realise(variant, layout, best.transfers, exact=True)
+        return None
 
     def _smallest(self, base: RecomputeVariant, template: Layout) -> PlannedSchedule | None:
         """The layout of least memory, with skipped tensors computed again where that saves some."""
@@ -166,7 +167,20 @@ class _Choice:
                 built = build_schedule(variant.graph, option.layout, self.scratch_bytes)
                 choices.append((lower_bound_bytes(built.buffers), option.cycles, len(choices), variant, option.layout))
         choices.sort(key=lambda choice: choice[:3])
-        return self._first(((variant, layout, _NO_TRANSFERS) for *_, variant, layout in choices), exact=True)
+        return self._first(
+            (
+                (variant, layout, transfers)
+                for *_, variant, layout in choices
+                for transfers in self._small_transfer_choices(variant.graph)
+            ),
+            exact=True,
+        )
+
+    def _small_transfer_choices(self, graph: Graph) -> tuple[TransferOptions, ...]:
+        """Transfers need slots and tiles: where memory counts they are made only if asked for, the smallest first."""
+        if self.options.transfers is not True:
+            return (_NO_TRANSFERS,)
+        return self._transfer_choices(graph)[::-1]
 
     def _first(
         self,
@@ -247,6 +261,7 @@ def recomputed_rows(schedule: Schedule) -> int:
 
 __all__ = [
     "CLOSE_CYCLES",
+    "MOST_LAYERS",
     "MOST_STEPS",
     "Optimize",
     "PlannedSchedule",

@@ -40,6 +40,7 @@ class CostModel:
         op = graph.ops[call.op]
         target = graph.output_tensor(op)
         pixels = call.output.rows.count * target.width
+        per_pixel: float
         match op:
             case Conv2D() | TransposeConv2D():
                 channels = call.channels.count if call.channels else target.channels

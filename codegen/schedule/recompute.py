@@ -10,6 +10,9 @@ from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.schedule.plan import Recomputed
 
+MOST_LAYERS = 256
+"""Most operators of a network: TA_MAX_LAYERS of firmware/include/tinyanime/executor.h."""
+
 _NEAR_OPERATORS = 3
 """A reader this close to the producer keeps few rows alive anyway."""
 
@@ -25,8 +28,8 @@ class RecomputeVariant:
     recomputed: tuple[Recomputed, ...]
 
 
-def recompute_variants(graph: Graph) -> Iterator[RecomputeVariant]:
-    """One variant per long skip and length of the chain that is computed again, cheapest reader changes first."""
+def recompute_variants(graph: Graph, most_operators: int = MOST_LAYERS) -> Iterator[RecomputeVariant]:
+    """One variant per long skip and length of the chain that is computed again, of at most `most_operators`."""
     total = sum(op_macs(graph, op) for op in graph.ops)
     producer = {op.output: index for index, op in enumerate(graph.ops)}
     for reader, op in enumerate(graph.ops):
@@ -36,7 +39,7 @@ def recompute_variants(graph: Graph) -> Iterator[RecomputeVariant]:
                 continue
             chain: list[int] = []
             at: int | None = first
-            while at is not None and len(chain) < _LONGEST_CHAIN:
+            while at is not None and len(chain) < min(_LONGEST_CHAIN, most_operators - len(graph.ops)):
                 chain.insert(0, at)
                 if sum(op_macs(graph, graph.ops[i]) for i in chain) > _LARGEST_MAC_SHARE * total:
                     break

@@ -78,7 +78,8 @@ class _Run:
             for name in ends:
                 self._make(name, min(ceil(graph.tensors[name].height * strip / strips), graph.tensors[name].height))
         for name in names:
-            if name in self.whole:
+            # The link hands over every row of the picture, also those that nobody reads.
+            if name in self.whole or name == self.streamed_input:
                 self._make(name, graph.tensors[name].height)
 
     def _ends(self) -> tuple[str, ...]:

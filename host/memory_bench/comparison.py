@@ -9,7 +9,6 @@ from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.solve import lower_bound_bytes
-from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.schedule.build import build_schedule
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
 from tinyanime.codegen.schedule.layout import whole_layer_layout
@@ -53,12 +52,13 @@ class Comparison:
         name = candidate.network.name
         what = f"{name} on {board.name}, {options.optimize.value}"
         self._bench.report(f"{what}: planning")
+        runs = self._effort.runs(candidate) and engine == OURS
         try:
-            planned = self._bench.compile(candidate, board, options)
+            planned = (self._bench.compile if runs else self._bench.plan)(candidate, board, options)
         except DoesNotFitError as error:
             return Figures(board.name, name, options.optimize.value, engine, note=error.message.splitlines()[0])
         figures = figures_of_plan(board.name, name, engine, planned)
-        if not self._effort.runs(candidate) or engine != OURS:
+        if not runs:
             return figures
         run = self._bench.run(candidate, board, what)
         return replace(
@@ -88,10 +88,10 @@ class Comparison:
         counted = self._whole_layers.get((name, board.name))
         self._bench.report(f"{name} on {board.name}, layer by layer: planning")
         try:
-            planned = self._bench.compile(candidate, board, ScheduleOptions(Optimize.LAYERS, stream=False))
+            planned = self._bench.plan(candidate, board, ScheduleOptions(Optimize.LAYERS, stream=False))
         except DoesNotFitError as error:
-            scratch = scratch_rule(board, pinned=True)
-            schedule = build_schedule(candidate.graph, whole_layer_layout(candidate.graph), scratch)
+            layout = whole_layer_layout(candidate.graph)
+            schedule = build_schedule(candidate.graph, layout, self._bench.scratch_bytes(board))
             alive = lower_bound_bytes(schedule.buffers)
             return Figures(
                 board.name,

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.bundle import Manifest
+from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.compiler import CompileOptions, compile_model
 from tinyanime.codegen.errors import ToolError
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
+from tinyanime.codegen.schedule.build import ScratchBytes
+from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions, choose_schedule
 from tinyanime.host.commands.board_session import project_device
 from tinyanime.host.commands.photo_files import sample_photos
 from tinyanime.host.image.framing import FrameMode
@@ -72,6 +75,14 @@ class Workbench:
 
     def report(self, what: str) -> None:
         self._progress(what, 0, 0)
+
+    def plan(self, candidate: Candidate, board: Board, options: ScheduleOptions) -> PlannedSchedule:
+        """Only the plan. Raises DoesNotFitError."""
+        return choose_schedule(candidate.graph, board, self.scratch_bytes(board), options)
+
+    def scratch_bytes(self, board: Board) -> ScratchBytes:
+        """Working memory of the kernels that are compiled in."""
+        return scratch_rule(board, pinned=find_cmsis_nn(None).is_pinned)
 
     def compile(self, candidate: Candidate, board: Board, options: ScheduleOptions) -> PlannedSchedule:
         """Write the project; the plan it runs. Raises DoesNotFitError."""

@@ -54,7 +54,6 @@ def _bank(use: BankUse) -> Json:
     bank: Bank = use.bank
     return {
         "name": bank.name,
-        "base": bank.base,
         "size": bank.size_bytes,
         "peak": use.peak_bytes,
         "reserved": [{"name": item.name, "size": item.size_bytes} for item in bank.reserved],

@@ -27,7 +27,7 @@ _LEAST_ROWS = 0.05
 _LEAST_WIDTH = 0.004
 """Width of a mark at least, as a part of the picture."""
 
-_PART_STRIPS = 5
+_PART_STRIPS = 10
 """Strips in the larger part."""
 
 
@@ -114,8 +114,15 @@ def _draw_stages(axes: Axes, schedule: Schedule, scale: TimeScale) -> None:
         text = f"stage {number + 1}: " + ("whole" if stage.strips == 1 else f"{stage.strips} strips of {rows}")
         # Names that would run into one another are left out.
         if begin >= free_from and (end - begin) / scale.end > 0.006 * len(text):
-            place = {"xytext": (3, 0), "textcoords": "offset points", "fontsize": 7.5, "va": "center"}
-            axes.annotate(text, (begin, -0.25), annotation_clip=True, **place)
+            axes.annotate(
+                text,
+                (begin, -0.25),
+                xytext=(3, 0),
+                textcoords="offset points",
+                fontsize=7.5,
+                va="center",
+                annotation_clip=True,
+            )
             free_from = begin + 0.007 * len(text) * scale.end
 
 

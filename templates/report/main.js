@@ -43,7 +43,11 @@ for (const choice of document.querySelectorAll("[name=unit]")) {
   choice.addEventListener("change", () => axis.setUnit(choice.value));
 }
 document.getElementById("whole-banks").addEventListener("change", redraw);
-new ResizeObserver(redraw).observe(document.getElementById("charts"));
+let drawnWidth = 0;
+new ResizeObserver(([entry]) => {
+  if (entry.contentRect.width !== drawnWidth) redraw();
+  drawnWidth = entry.contentRect.width;
+}).observe(document.getElementById("charts"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 // A browser that comes back to the page may have kept the other choice.
 document.querySelector("[name=unit][value=time]").checked = true;

@@ -4,6 +4,7 @@ const memory = {
   host: document.getElementById("memory"),
   detail: document.getElementById("memory-detail"),
   chosen: null,
+  drawing: false,
 };
 
 function svgElement(name, attributes, parent) {
@@ -98,13 +99,11 @@ function drawAlive() {
 
 function describeBlock(block) {
   const kind = data.kinds.find((item) => item.id === block.kind).name;
-  const bank = data.banks.find((item) => item.name === block.bank);
-  const address = bank.base + block.offset;
   const [begin, end] = [block.begin, block.end].map((step) => axisCycles(step));
   return [
     `${block.name}: ${kind}`,
     [
-      `${bytesText(block.size)} bytes in ${block.bank} at 0x${address.toString(16).padStart(8, "0")} (offset ${bytesText(block.offset)})`,
+      `${bytesText(block.size)} bytes in ${block.bank}, from offset ${bytesText(block.offset)} of its arena`,
       `alive in steps ${bytesText(block.begin)} to ${bytesText(block.end - 1)}, ${begin} to ${end} ms`,
       ...(block.holds ? [block.holds] : []),
       ...(block.dma ? ["read or written by the DMA"] : []),
@@ -157,7 +156,8 @@ function drawBlock(frame, block, base) {
     const box = rect.getBoundingClientRect();
     explain(Math.max(box.left, 0) + 10, box.top + box.height / 2);
   });
-  rect.addEventListener("blur", () => tip.hide());
+  // A redraw takes the focus away for a moment; that is no reason to stop explaining.
+  rect.addEventListener("blur", () => memory.drawing || tip.hide());
 }
 
 // The buffer's name, and its size where there is room, within the visible part of its rectangle.
@@ -214,11 +214,13 @@ function drawBank(bank, whole) {
 
 memory.draw = () => {
   const focused = document.activeElement?.dataset?.buffer;
+  memory.drawing = true;
   memory.host.replaceChildren();
   drawAlive();
   const whole = document.getElementById("whole-banks").checked;
   for (const bank of data.banks) if (bank.peak > 0) drawBank(bank, whole);
   if (focused) memory.host.querySelector(`[data-buffer="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  memory.drawing = false;
 };
 
 memory.drawKey = () => {

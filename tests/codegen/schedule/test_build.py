@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,12 +14,15 @@ from tests.support.graphs import Q, conv, generator, no_scratch, tensor
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import (
     Add,
+    Conv2D,
+    Filter,
     Op,
     Pad,
     Padding,
     PadMode,
     Requantize,
     Reshape,
+    Size2D,
 )
 from tinyanime.codegen.ir.tensor import Tensor
 from tinyanime.codegen.schedule.build import build_schedule
@@ -139,6 +143,32 @@ def test_a_streamed_picture_is_never_in_memory_whole(rows: int) -> None:
     assert "photo" not in {buffer.name for buffer in schedule.buffers}
     assert schedule.streamed_input == "photo.window"
     assert schedule.streamed_output == "anime.window"
+
+
+def test_rows_of_a_streamed_picture_that_nobody_reads_are_received_too() -> None:
+    tensors = {t.name: t for t in (tensor("x", 9, 4), tensor("z", 4, 4))}
+    values = np.ones((4, 1, 1, 4), dtype=np.int8)
+    weights = Filter(values, np.ones(4), np.zeros(4, dtype=np.int32))
+    op = Conv2D(name="c", inputs=("x",), output="z", filter=weights, stride=Size2D(2, 2))
+    graph = Graph("g", ("x",), ("z",), tensors, (op,))
+    schedule = build_schedule(graph, one_stage(graph, 1, stream_input=True, stream_output=True), no_scratch)
+    check(schedule)
+    received = [c.rows for step in schedule.steps for c in step.commands if isinstance(c, Receive)]
+    assert sum(rows.count for rows in received) == 9
+
+
+@pytest.mark.parametrize("rows", [1, 4, 32])
+def test_a_streamed_strip_is_exchanged_in_pieces_of_half_a_window(rows: int) -> None:
+    graph = generator(32)
+    schedule = build_schedule(graph, one_stage(graph, rows, stream_input=True, stream_output=True), no_scratch)
+    sizes = {buffer.name: buffer.size_bytes for buffer in schedule.buffers}
+    spans = [
+        (c.target, sizes["photo.window"]) if isinstance(c, Receive) else (c.source, sizes["anime.window"])
+        for step in schedule.steps
+        for c in step.commands
+        if isinstance(c, Receive | Send)
+    ]
+    assert all(2 * span.size_bytes <= window for span, window in spans)
 
 
 def test_line_buffers_hold_the_halo_and_the_new_rows_only() -> None:

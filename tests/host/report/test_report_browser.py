@@ -96,6 +96,20 @@ def test_a_buffer_is_reached_by_keyboard(browser: Chromium) -> None:
     assert tip(browser) == ""
 
 
+def test_tapping_a_buffer_tells_what_it_is(browser: Chromium) -> None:
+    browser.resize(360, 740)
+    name = report_study().planned.schedule.buffers[0].name
+    x, y = browser.center(f"[data-buffer={json.dumps(name)}]")
+    browser.call("Input.synthesizeTapGesture", x=round(x), y=round(y), gestureSourceType="touch")
+    browser.settle()
+    assert tip(browser).startswith(name)
+    assert browser.run("document.querySelector('.chosen').dataset.buffer") == name
+    left, right = browser.run(
+        "(() => { const b = document.getElementById('tip').getBoundingClientRect(); return [b.left, b.right]; })()"
+    )
+    assert 0 <= left < right <= 360
+
+
 def test_the_axis_switches_between_time_and_steps(browser: Chromium) -> None:
     study = report_study()
     steps = study.planned.schedule.steps

@@ -20,31 +20,34 @@ def texts(path: Path) -> list[str]:
     return [element.text or "" for element in ElementTree.parse(path).iter() if element.tag.endswith("}text")]
 
 
-def test_the_svg_files_show_the_plan(tmp_path: Path) -> None:
-    study = report_study()
-    paths = write_pictures(study, tmp_path / "new" / "folder", "svg")
-    assert [path.name for path in paths] == ["memory.svg", "strips.svg", "course.svg"]
-    memory, strips, course = (texts(path) for path in paths)
-    certificate = study.planned.plan.certificate
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    return write_pictures(report_study(), tmp_path_factory.mktemp("drawn") / "new" / "folder", "svg")
+
+
+def test_the_svg_files_show_the_plan(drawn: tuple[Path, ...]) -> None:
+    planned = report_study().planned
+    assert [path.name for path in drawn] == ["memory.svg", "strips.svg", "course.svg"]
+    memory, strips, course = (texts(path) for path in drawn)
+    certificate = planned.plan.certificate
     expected = f"peak of the plan {certificate.total_peak_bytes:,}, lower bound {certificate.peak_bound_bytes:,} bytes"
     assert expected in memory
-    for name, peak in study.planned.plan.peak_bytes:
+    for name, peak in planned.plan.peak_bytes:
         assert (f"high-water mark {peak:,}" in memory) == (peak > 0), name
-    assert {op.name for op in study.planned.schedule.graph.ops} <= set(strips)
+    assert {op.name for op in planned.schedule.graph.ops} <= set(strips)
     assert {"core", "stalls", "MDMA channel 0", "whole inference"} <= set(course)
 
 
-def test_the_same_plan_gives_the_same_files(tmp_path: Path) -> None:
-    first = write_pictures(report_study(), tmp_path / "one", "svg")
-    second = write_pictures(report_study(), tmp_path / "two", "svg")
-    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+def test_the_same_plan_gives_the_same_files(tmp_path: Path, drawn: tuple[Path, ...]) -> None:
+    again = write_pictures(report_study(), tmp_path, "svg")
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in drawn]
 
 
 def test_the_png_files_are_pictures(tmp_path: Path) -> None:
     for path in write_pictures(report_study(), tmp_path, "png"):
         with Image.open(path) as picture:
             assert picture.format == "PNG"
-            assert picture.width in (1430, 1690)
+            assert picture.width > 1000
             assert len(picture.convert("RGB").getcolors(1 << 24) or ()) > 20
 
 
