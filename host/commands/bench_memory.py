@@ -34,7 +34,14 @@ _BOARDS = ("stm32h743", *BUDGETS)
         "tinyanime bench-memory --all --json",
     ),
 )
-@click.option("-b", "--board", "boards", multiple=True, metavar="BOARD", help="Only this board (repeatable).")
+@click.option(
+    "-b",
+    "--board",
+    "boards",
+    multiple=True,
+    metavar="BOARD",
+    help=f"Only this board, memory budget ({', '.join(BUDGETS)}) or TOML file; may be repeated.",
+)
 @click.option(
     "--network", "networks", multiple=True, type=click.Choice([n.name for n in NETWORKS]), help="Only this network."
 )

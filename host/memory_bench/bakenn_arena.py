@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,13 +81,13 @@ class _Translation:
     """bakenn's values, constants and operators under construction; names are ours."""
 
     def __init__(self, graph: Graph) -> None:
-        from bakenn.ir import Op as TheirOp
         from bakenn.ir import TensorType
 
         self.graph = graph
         self.values: dict[str, TensorType] = {}
         self.constants: dict[str, NDArray[np.generic]] = {}
-        self.ops: list[TheirOp] = []
+        # bakenn's protocol for operators asks for a name that can be set, which its own frozen operators do not have.
+        self.ops: list[Any] = []
 
     def add_map(self, name: str) -> None:
         from bakenn.ir import DType, Layout, PerTensorQParams, TensorType
@@ -105,8 +105,8 @@ class _Translation:
             case Conv2D():
                 self._add_conv(op)
             case Add():
-                clamp = (op.clamp.minimum, op.clamp.maximum)
-                self.ops.append(AddOp(op.name, *op.inputs, op.output, *clamp))
+                left, right = op.inputs
+                self.ops.append(AddOp(op.name, left, right, op.output, op.clamp.minimum, op.clamp.maximum))
             case ResizeNearest():
                 self.ops.append(ResizeNearest2DOp(op.name, op.inputs[0], op.output))
             case SpaceToDepth(block=block, mode=DepthToSpaceMode.DCR):

@@ -10,6 +10,7 @@ from typing import Any
 
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
+from tinyanime.host.image.output import write_whole
 
 _ELSEWHERE = ("memory", "source")
 """Fields of a board that are not keys or tables of their own."""
@@ -39,8 +40,7 @@ def wide_board(board: Board, path: Path) -> Board:
     """
     largest = max(board.memory, key=lambda region: region.size_bytes if not _is_code(region.uses) else 0)
     memory = tuple(replace(r, size_bytes=WIDE_BANK_BYTES) if r is largest else r for r in board.memory)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(board_text(replace(board, name=f"{board.name}-wide", memory=memory)), encoding="utf-8")
+    write_whole(path, board_text(replace(board, name=f"{board.name}-wide", memory=memory)).encode())
     return load_board(str(path))
 
 

@@ -23,6 +23,7 @@ from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions, 
 from tinyanime.host.commands.board_session import project_device
 from tinyanime.host.commands.photo_files import sample_photos
 from tinyanime.host.image.framing import FrameMode
+from tinyanime.host.image.output import write_whole
 from tinyanime.host.image.photo import prepare_photo
 from tinyanime.host.image.quantize import pictures_of_manifest
 from tinyanime.host.memory_bench.networks import BenchNetwork
@@ -46,8 +47,7 @@ class Candidate:
     def __init__(self, network: BenchNetwork, folder: Path) -> None:
         self.network = network
         self.model = folder / "models" / f"{network.name}.onnx"
-        self.model.parent.mkdir(parents=True, exist_ok=True)
-        self.model.write_bytes(network.onnx())
+        write_whole(self.model, network.onnx())
         self.graph: Graph = load_and_prepare(self.model)
         self._expected: bytes | None = None
 

@@ -32,7 +32,9 @@ def assumptions(board: Board) -> tuple[str, ...]:
 def _transfers(board: Board) -> str:
     dma = board.tile_dma
     if dma is None:
-        return f"{board.name} has no tile DMA: the core copies a byte per cycle, and the access costs of both banks."
+        return (
+            f"{board.name} has no tile DMA: the core copies a byte per cycle and pays the access costs of both banks."
+        )
     paces = ", ".join(f"{r.name} {r.dma_cycles_per_kib:,}" for r in board.memory if r.dma)
     return (
         f"{dma.name} serves one transfer at a time, in the order of their starts, on {dma.channels} channels: "

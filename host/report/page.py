@@ -76,16 +76,18 @@ def render_page(study: Study, command: str) -> str:
 
 def choices_of(study: Study) -> tuple[Choice, ...]:
     """The plan of the report first, then the alternatives."""
-    own = _choice(title_of(study.planned.options), study.planned, study.instructions, chosen=True)
+    own = _choice(title_of(study.planned.options, study.board), study.planned, study.instructions, chosen=True)
     others = []
     for other in study.alternatives:
         if other.planned is study.planned:
             continue
         if other.planned is not None:
-            others.append(_choice(title_of(other.options), other.planned, other.instructions, chosen=False))
+            others.append(
+                _choice(title_of(other.options, study.board), other.planned, other.instructions, chosen=False)
+            )
         else:
             reason = other.refusal.splitlines()[0]
-            title = title_of(other.options)
+            title = title_of(other.options, study.board)
             alive, instructions = other.alive_bytes, other.instructions
             others.append(Choice(title, False, reason, alive, alive, True, (), None, 0.0, instructions, 0))
     return (own, *others)

@@ -101,9 +101,11 @@ def alive_bytes(schedule: Schedule) -> int:
     return largest
 
 
-def title_of(options: ScheduleOptions) -> str:
+def title_of(options: ScheduleOptions, board: Board) -> str:
     """Name of the choice for people."""
-    suffix = ", without DMA" if options.transfers is False else ""
+    suffix = ""
+    if options.transfers is False:
+        suffix = ", without DMA" if board.tile_dma else ", without copies"
     return f"{_TITLES[options.optimize]}{suffix}"
 
 
@@ -135,12 +137,12 @@ def make_study(
 
     DoesNotFitError where the plan itself does not fit; an alternative that does not fit is part of the result.
     """
-    progress(f"planning: {title_of(options)}", 0, 0)
+    progress(f"planning: {title_of(options, board)}", 0, 0)
     planned = plan_network(graph, board, scratch_bytes, options)
     wanted = _other_options(planned)
     alternatives = []
     for number, other in enumerate(wanted):
-        progress(f"planning for comparison: {title_of(other)}", number + 1, len(wanted) + 1)
+        progress(f"planning for comparison: {title_of(other, board)}", number + 1, len(wanted) + 1)
         alternatives.append(_alternative(graph, board, scratch_bytes, other))
     if options.optimize is Optimize.LAYERS:
         same = planned.schedule

@@ -53,7 +53,7 @@ function drawCourse(context, area) {
     laneLabel(context, area, "DMA", lanes.dmaTop + course.laneHeight / 2);
     context.textAlign = "left";
     context.fillStyle = color("soft");
-    context.fillText("no transfers in this schedule", area.left + 5, lanes.dmaTop + course.laneHeight / 2);
+    context.fillText("no transfers beside the core", area.left + 5, lanes.dmaTop + course.laneHeight / 2);
   }
 }
 

@@ -139,22 +139,21 @@ function drawBlock(frame, block, base) {
     },
     frame.plot,
   );
-  const explain = (x, y) => {
-    tip.show(x, y, title, lines);
+  const explain = (x, y, anchor = null) => {
+    tip.show(x, y, title, lines, anchor);
     memory.detail.textContent = `${title}. ${lines.join("; ")}.`;
   };
   rect.addEventListener("pointermove", (event) => explain(event.clientX, event.clientY));
   rect.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && tip.hide());
   rect.addEventListener("click", (event) => {
     memory.chosen = block;
-    for (const other of memory.host.querySelectorAll(".chosen")) other.classList.remove("chosen");
+    for (const other of memory.host.querySelectorAll(".block.chosen")) other.classList.remove("chosen");
     rect.classList.add("chosen");
     explain(event.clientX, event.clientY);
   });
   rect.addEventListener("focus", () => {
     if (!rect.matches(":focus-visible")) return;
-    const box = rect.getBoundingClientRect();
-    explain(Math.max(box.left, 0) + 10, box.top + box.height / 2);
+    explain(...notePlace(rect), rect);
   });
   // A redraw takes the focus away for a moment; that is no reason to stop explaining.
   rect.addEventListener("blur", () => memory.drawing || tip.hide());

@@ -2,8 +2,10 @@
 
 const tip = {
   element: document.getElementById("tip"),
+  anchor: null, // the focused element that the note belongs to, if it was reached by keyboard
 
-  show(x, y, title, lines) {
+  show(x, y, title, lines, anchor = null) {
+    this.anchor = anchor;
     const heading = document.createElement("b");
     heading.textContent = title;
     this.element.replaceChildren(heading);
@@ -13,6 +15,9 @@ const tip = {
       this.element.append(row);
     }
     this.element.hidden = false;
+    this.place(x, y);
+  },
+  place(x, y) {
     const box = this.element.getBoundingClientRect();
     const left = x + 14 + box.width > innerWidth ? x - 14 - box.width : x + 14;
     const top = y + 14 + box.height > innerHeight ? y - 14 - box.height : y + 14;
@@ -20,11 +25,26 @@ const tip = {
     this.element.style.top = `${Math.max(4, top)}px`;
   },
   hide() {
+    this.anchor = null;
     this.element.hidden = true;
   },
 };
 
-addEventListener("scroll", () => tip.hide(), { passive: true });
+// The middle of the left edge of an element, where its note goes.
+function notePlace(element) {
+  const box = element.getBoundingClientRect();
+  return [Math.max(box.left, 0) + 10, box.top + box.height / 2];
+}
+
+addEventListener(
+  "scroll",
+  () => {
+    // Moving to an element by keyboard scrolls it into view.
+    if (tip.anchor?.isConnected) tip.place(...notePlace(tip.anchor));
+    else tip.hide();
+  },
+  { passive: true },
+);
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") tip.hide();
 });

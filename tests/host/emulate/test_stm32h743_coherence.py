@@ -204,7 +204,6 @@ def test_the_machine_stops_at_the_very_instruction(access: str, word: str) -> No
     assert cache.violation() is None
     cache.set_attributes(AXI, AXI + 0x1000, WRITE_BACK)
     cache.dma_writes(AXI + 31, 1)
-    cache.dma_ended(AXI + 31, 1)
     machine.emu_start(1, 0xFFE)
     assert machine.reg_read(arm_const.UC_ARM_REG_PC) == 4
     assert word in str(cache.violation())

@@ -91,6 +91,8 @@ def test_a_buffer_is_reached_by_keyboard(browser: Chromium) -> None:
     browser.press("Tab", 9)
     name = browser.run("document.activeElement.dataset.buffer")
     assert name in {buffer.name for buffer in first}
+    browser.run("scrollBy(0, 30)")
+    browser.settle()
     assert tip(browser).startswith(name)
     browser.press("Escape", 27)
     assert tip(browser) == ""
@@ -100,10 +102,10 @@ def test_tapping_a_buffer_tells_what_it_is(browser: Chromium) -> None:
     browser.resize(360, 740)
     name = report_study().planned.schedule.buffers[0].name
     x, y = browser.center(f"[data-buffer={json.dumps(name)}]")
-    browser.call("Input.synthesizeTapGesture", x=round(x), y=round(y), gestureSourceType="touch")
-    browser.settle()
+    browser.tap(x, y)
+    browser.wait_for("!document.getElementById('tip').hidden")
     assert tip(browser).startswith(name)
-    assert browser.run("document.querySelector('.chosen').dataset.buffer") == name
+    assert browser.run("document.querySelector('.block.chosen').dataset.buffer") == name
     left, right = browser.run(
         "(() => { const b = document.getElementById('tip').getBoundingClientRect(); return [b.left, b.right]; })()"
     )

@@ -15,7 +15,7 @@ from tinyanime.codegen.schedule.build import build_schedule
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
 from tinyanime.codegen.schedule.layout import whole_layer_layout
 from tinyanime.host.report.page import choices_of
-from tinyanime.host.report.study import Study, alive_bytes, make_study, schedule_instructions
+from tinyanime.host.report.study import Study, alive_bytes, make_study, schedule_instructions, title_of
 
 
 def small_board(free_bytes: int) -> Board:
@@ -51,6 +51,12 @@ def test_a_plan_with_transfers_is_compared_with_itself_without() -> None:
 def test_a_plan_without_transfers_has_no_such_alternative() -> None:
     study = study_of(load_board("mps2-an500"))
     assert [choice.title for choice in choices_of(study)] == ["fastest", "least memory", "layer by layer"]
+
+
+def test_copies_by_the_core_are_not_called_dma() -> None:
+    options = ScheduleOptions(transfers=False)
+    assert title_of(options, load_board("stm32h743")) == "fastest, without DMA"
+    assert title_of(options, load_board("mps2-an500")) == "fastest, without copies"
 
 
 def test_layer_by_layer_is_listed_once_when_it_is_what_was_asked_for() -> None:
