@@ -22,7 +22,6 @@ from enum import Enum
 from tinyanime.codegen.memory.fit import Fitting
 from tinyanime.codegen.memory.lives import fullest_sets
 
-
 WORK_SECONDS = 1.5e-6
 """One unit of work in seconds of a 3 GHz core; measured."""
 
@@ -78,10 +77,12 @@ def climb(fitting: Fitting, bank: int, members: Sequence[int], height: int, most
     """
     shapes = _shapes(fitting, bank, members)
     spent = 0
-    share = most_work // 32
+    share = max(most_work // 32, 1)
     while spent < most_work:
         for order in _ORDERS:
-            search = _Search(sorted(shapes, key=lambda s: (*order(s), s.member)), fitting.grids[bank].lead_bytes, height)
+            search = _Search(
+                sorted(shapes, key=lambda s: (*order(s), s.member)), fitting.grids[bank].lead_bytes, height
+            )
             verdict = search.run(min(share, most_work - spent))
             spent += search.work
             if verdict is Verdict.FOUND:
@@ -187,7 +188,8 @@ class _Search:
         for index in self._candidates(part, last):
             at = self.lowest[index]
             shape = self.shapes[index]
-            raised = self._raise_meeting(index, at + shape.padded)
+            before = [self.lowest[other] for other in part]
+            self._raise_meeting(index, at + shape.padded)
             self.address[index] = at
             self._count(shape, -shape.padded)
             rest = [other for other in part if other != index]
@@ -196,12 +198,11 @@ class _Search:
                     break
             else:
                 return True
-            for other in part:
+            for other, lowest in zip(part, before, strict=True):
+                self.lowest[other] = lowest
                 if self.address[other] is not None:
                     self.address[other] = None
                     self._count(self.shapes[other], self.shapes[other].padded)
-            for other, lowest in raised:
-                self.lowest[other] = lowest
         return False
 
     def _candidates(self, part: list[int], last: tuple[int, int]) -> list[int]:
@@ -209,7 +210,7 @@ class _Search:
         top = self.lead + self.height
         begin = self.shapes[part[0]].first_set
         least = [top] * (max(self.shapes[i].end_set for i in part) - begin)
-        below = min(self.lowest[i] + self.shapes[i].padded for i in part)
+        below = min(self.lowest[i] + max(self.shapes[i].padded, 1) for i in part)
         found = []
         for index in part:
             shape, at = self.shapes[index], self.lowest[index]
@@ -228,15 +229,11 @@ class _Search:
                 return []
         return [index for _, index in sorted(found)]
 
-    def _raise_meeting(self, index: int, end: int) -> list[tuple[int, int]]:
-        """Nothing alive together with shape `index` begins below `end` any more; returns what to restore."""
-        raised = []
+    def _raise_meeting(self, index: int, end: int) -> None:
+        """Nothing alive together with shape `index` begins below `end` any more."""
         for other in self.meeting[index]:
-            lowest = self.lowest[other]
-            if self.address[other] is None and lowest < end:
-                raised.append((other, lowest))
+            if self.address[other] is None and self.lowest[other] < end:
                 self.lowest[other] = end + -end % self.shapes[other].alignment
-        return raised
 
     def _count(self, shape: _Shape, change: int) -> None:
         for number in range(shape.first_set, shape.end_set):

@@ -22,7 +22,8 @@ _ROUNDS = 40
 _WHOLE_SHARE = 0.3
 """Share of the budget that is left for banks and addresses at once."""
 _ASSIGN_SECONDS = 6.0
-_PACK_SECONDS = 2.0
+_PACK_SHARE = 0.6
+"""Of what is left of the budget, for packing all banks of one assignment."""
 _SHRINK_SECONDS = 1.0
 """For making one cut smaller."""
 _SHRINK_MOST = 40
@@ -98,9 +99,10 @@ class ExactSearch:
         """Pack every bank of `assignment`; keep the plan if it is the best. Whether there are new cuts."""
         places: list[Place] = [(bank, 0) for bank in assignment.banks]
         cuts = []
+        most = self.budget.left * _PACK_SHARE / len(assignment.peaks)
         for bank, target in enumerate(assignment.peaks):
             members = [i for i, chosen in enumerate(assignment.banks) if chosen == bank]
-            for packed in pack_bank(self.fitting, bank, members, target, self.budget, _PACK_SECONDS):
+            for packed in pack_bank(self.fitting, bank, members, target, self.budget, most):
                 for index, offset in zip(packed.members, packed.offsets, strict=True):
                     places[index] = (bank, offset)
                 if packed.bound > target:

@@ -14,11 +14,15 @@ from math import gcd
 
 from ortools.sat.python import cp_model
 
+from tinyanime.codegen.memory.bottom_up import WORK_SECONDS, Verdict, climb
 from tinyanime.codegen.memory.budget import Budget
 from tinyanime.codegen.memory.fit import Fit, Fitting
 from tinyanime.codegen.memory.greedy import lowest_offset, orders
 from tinyanime.codegen.memory.layout import Place, stack_bytes
 from tinyanime.codegen.memory.lives import fullest_sets, groups
+
+_CLIMB_SHARE = 0.6
+"""Of the time for one packing, for the search from the bottom up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,25 @@ def pack_bank(
 
 
 def pack(fitting: Fitting, bank: int, members: tuple[int, ...], target: int, budget: Budget, most: float) -> Packed:
-    """Pack one group of buffers, as `pack_bank` does."""
+    """Pack one group of buffers, as `pack_bank` does: first fit, search from the bottom up, CP-SAT."""
     sets = fullest_sets(fitting.buffers, members)
     load = max(stack_bytes(fitting, bank, set(alive)) for alive in sets)
     good_enough = max(load, target)
     best = min((_stack(fitting, bank, order) for order in _sorted(fitting, members)), key=lambda p: p.peak)
     if best.peak <= good_enough or budget.spent:
         return Packed(best.members, best.offsets, best.peak, min(load, best.peak))
-    return _exact(fitting, bank, best, sets, good_enough, budget, most)
+    limit = min(most, budget.left)
+    found = climb(fitting, bank, members, good_enough, int(limit * _CLIMB_SHARE / WORK_SECONDS))
+    budget.left -= found.work * WORK_SECONDS
+    if found.verdict is Verdict.FOUND:
+        return Packed(members, found.offsets, _peak(fitting, bank, members, found.offsets), load)
+    if found.verdict is Verdict.IMPOSSIBLE:
+        good_enough += 1
+    return _exact(fitting, bank, best, sets, good_enough, budget, limit - found.work * WORK_SECONDS)
+
+
+def _peak(fitting: Fitting, bank: int, members: Sequence[int], offsets: Sequence[int]) -> int:
+    return max(offset + fitting.fit(i, bank).taken_bytes for i, offset in zip(members, offsets, strict=True))
 
 
 def _sorted(fitting: Fitting, members: tuple[int, ...]) -> list[list[int]]:
@@ -94,7 +109,7 @@ def _exact(
     if not answer.found:
         return Packed(start.members, start.offsets, start.peak, good_enough)
     offsets = tuple(shop.offset_bytes(answer.solver, i) for i in start.members)
-    peak = max(o + fitting.fit(i, bank).taken_bytes for i, o in zip(start.members, offsets, strict=True))
+    peak = _peak(fitting, bank, start.members, offsets)
     return Packed(start.members, offsets, peak, min(max(answer.bound * shop.scale, good_enough), peak))
 
 

@@ -38,6 +38,7 @@ def test_instructions_are_counted_beside_those_of_whole_layers_on_the_same_core(
     assert overhead is not None
     assert -5 < overhead < 60
     assert layers.overhead_percent == 0
+    assert layers.bit_exact
     # Three maps at least are never alive at once, whole.
     assert layers.peak_bytes is not None
     assert layers.peak_bytes >= SIZE * SIZE * 11
