@@ -16,6 +16,7 @@ from tinyanime.codegen.errors import LinkError
 from tinyanime.host.emulate.registry import running_boards
 from tinyanime.host.link.client import Device, open_device
 from tinyanime.host.link.device_info import DeviceInfo
+from tinyanime.host.link.timing import Timing
 from tinyanime.host.link.transport import DEFAULT_BAUD
 
 
@@ -75,23 +76,28 @@ def _serial_candidates(boards: tuple[Board, ...]) -> Iterator[PortCandidate]:
 
 @contextmanager
 def connect(
-    port: str | None, *, baud: int | None = None, note: Callable[[str], None] = lambda text: None
+    port: str | None,
+    *,
+    baud: int | None = None,
+    timing: Timing | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Connection]:
     """Open the device behind `port`, or find one where `port` is None; closed at the end.
 
-    `baud` None takes the speed of the board that the port's USB id belongs to. `note` hears which ports are asked.
+    `baud` None takes the speed of the board that the port's USB id belongs to; `timing` holds for a given port. `note`
+    hears which ports are asked.
     Raises LinkError where nothing answers, the port is busy, missing or belongs to something else.
     """
-    connection = _connect_to(port, baud, note) if port is not None else _find(note)
+    connection = _connect_to(port, baud, timing, note) if port is not None else _find(note)
     with connection.device:
         yield connection
 
 
-def _connect_to(port: str, baud: int | None, note: Callable[[str], None]) -> Connection:
+def _connect_to(port: str, baud: int | None, timing: Timing | None, note: Callable[[str], None]) -> Connection:
     known = {_same_port(candidate.port): candidate for candidate in list_candidates()}
     candidate = known.get(_same_port(port), PortCandidate(port, "", "", (), False, DEFAULT_BAUD))
     note(f"Asking {port} ...")
-    return _greet(replace(candidate, port=port, baud=candidate.baud if baud is None else baud))
+    return _greet(replace(candidate, port=port, baud=candidate.baud if baud is None else baud), timing)
 
 
 def _same_port(port: str) -> str:
@@ -125,8 +131,8 @@ def _find(note: Callable[[str], None]) -> Connection:
     )
 
 
-def _greet(candidate: PortCandidate) -> Connection:
-    device = open_device(candidate.port, candidate.baud)
+def _greet(candidate: PortCandidate, timing: Timing | None = None) -> Connection:
+    device = open_device(candidate.port, candidate.baud, timing)
     try:
         return Connection(candidate.port, device, device.hello(), candidate.virtual)
     except BaseException:

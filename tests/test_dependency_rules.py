@@ -53,3 +53,14 @@ def test_a_package_imports_only_what_it_may(folder: str, allowed: tuple[str, ...
 def test_the_plan_validator_shares_only_types_with_the_solver() -> None:
     modules = imported_modules("codegen/memory")[ROOT / "codegen" / "memory" / "validate.py"]
     assert modules == {"tinyanime.codegen.memory.problem"}
+
+
+def test_the_hazard_checker_shares_only_types_with_the_scheduler() -> None:
+    allowed = ("tinyanime.codegen.ir", "tinyanime.codegen.memory.problem", "tinyanime.codegen.schedule.plan")
+    checkers = {
+        path: modules for path, modules in imported_modules("codegen/schedule").items() if path.name.startswith("check")
+    }
+    assert len(checkers) >= 3
+    for path, modules in checkers.items():
+        own = ("tinyanime.codegen.schedule.check",)
+        assert all(module.startswith((*allowed, *own)) for module in modules), f"{path} imports {modules}"

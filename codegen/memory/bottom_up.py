@@ -75,7 +75,10 @@ def climb(fitting: Fitting, bank: int, members: Sequence[int], height: int, most
 
     Tries several orders of preference, each with a share of `most_work` (buffers looked at), which then grows.
     """
-    shapes = _shapes(fitting, bank, members)
+    solid = [member for member in members if fitting.fit(member, bank).padded_bytes]
+    if not solid:
+        return Climb(Verdict.FOUND, _with_empty(fitting, bank, members, (), ()), 0)
+    shapes = _shapes(fitting, bank, solid)
     spent = 0
     share = max(most_work // 32, 1)
     while spent < most_work:
@@ -86,11 +89,20 @@ def climb(fitting: Fitting, bank: int, members: Sequence[int], height: int, most
             verdict = search.run(min(share, most_work - spent))
             spent += search.work
             if verdict is Verdict.FOUND:
-                return Climb(verdict, search.offsets_of(members), spent)
+                return Climb(verdict, _with_empty(fitting, bank, members, solid, search.offsets_of(solid)), spent)
             if verdict is Verdict.IMPOSSIBLE or spent >= most_work:
                 return Climb(verdict, (), spent)
         share *= 4
     return Climb(Verdict.UNKNOWN, (), spent)
+
+
+def _with_empty(
+    fitting: Fitting, bank: int, members: Sequence[int], solid: Sequence[int], offsets: Sequence[int]
+) -> tuple[int, ...]:
+    """`offsets` of `solid` for all `members`: those without bytes are in nobody's way."""
+    found = dict(zip(solid, offsets, strict=True))
+    grid = fitting.grids[bank]
+    return tuple(found.get(member, grid.lowest(fitting.fit(member, bank))) for member in members)
 
 
 def _shapes(fitting: Fitting, bank: int, members: Sequence[int]) -> list[_Shape]:
@@ -210,7 +222,7 @@ class _Search:
         top = self.lead + self.height
         begin = self.shapes[part[0]].first_set
         least = [top] * (max(self.shapes[i].end_set for i in part) - begin)
-        below = min(self.lowest[i] + max(self.shapes[i].padded, 1) for i in part)
+        below = min(self.lowest[i] + self.shapes[i].padded for i in part)
         found = []
         for index in part:
             shape, at = self.shapes[index], self.lowest[index]

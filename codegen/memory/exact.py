@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tinyanime.codegen.memory.assign import Assigner, Assignment, Cut, OutOfBudgetError
 from tinyanime.codegen.memory.budget import Budget
 from tinyanime.codegen.memory.fit import Fitting
+from tinyanime.codegen.memory.greedy import refit
 from tinyanime.codegen.memory.layout import Layout, Place, lay_out
 from tinyanime.codegen.memory.pack import pack_bank
 from tinyanime.codegen.memory.whole import WholeModel
@@ -24,7 +25,7 @@ _WHOLE_SHARE = 0.3
 _ASSIGN_SECONDS = 6.0
 _PACK_SHARE = 0.6
 """Of what is left of the budget, for packing all banks of one assignment."""
-_SHRINK_SECONDS = 1.0
+_SHRINK_SECONDS = 2.0
 """For making one cut smaller."""
 _SHRINK_MOST = 40
 """Buffers of a cut that is made smaller; larger ones are used as they are."""
@@ -113,10 +114,14 @@ class ExactSearch:
         return bool(cuts)
 
     def _keep(self, places: Sequence[Place]) -> None:
+        """Remember `places` if they are the best yet; where a bank is too small some go to others."""
         layout = lay_out(self.fitting, places)
         sizes = [bank.size_bytes for bank in self.fitting.banks]
         if any(peak > size for peak, size in zip(layout.peaks, sizes, strict=True)):
-            return
+            attempt = refit(self.fitting, places)
+            if attempt.missing:
+                return
+            layout = lay_out(self.fitting, [place for place in attempt.places if place is not None])
         if self.best is None or self._score(layout) < self._score(self.best):
             self.best = layout
 

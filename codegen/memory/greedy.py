@@ -53,22 +53,31 @@ def lowest_offset(fitting: Fitting, places: Sequence[Place | None], buffer: int,
     return cursor
 
 
-def _first_fit(fitting: Fitting, order: Sequence[int], *, by_growth: bool) -> Attempt:
-    """Place in `order`, in the cheapest bank with room, or in the one whose peak grows least."""
+def refit(fitting: Fitting, places: Sequence[Place]) -> Attempt:
+    """`places` from the lowest offset up, each in its bank as low as it goes, or elsewhere where it has no room."""
+    order = sorted(range(len(places)), key=lambda i: (places[i][1], i))
+    return _first_fit(fitting, order, by_growth=True, wanted=[bank for bank, _ in places])
+
+
+def _first_fit(
+    fitting: Fitting, order: Sequence[int], *, by_growth: bool, wanted: Sequence[int] | None = None
+) -> Attempt:
+    """Place in `order`, in the wanted or cheapest bank with room, or in the one whose peak grows least."""
     places: list[Place | None] = [None] * len(order)
     peaks = [0] * len(fitting.banks)
     missing = []
     for buffer in order:
-        found: list[tuple[int, int, int, int]] = []
+        found: list[tuple[bool, int, int, int, int]] = []
         for bank, fit in fitting.choices(buffer):
             offset = lowest_offset(fitting, places, buffer, bank)
             if offset + fit.taken_bytes <= fitting.banks[bank].size_bytes:
                 growth = max(offset + fit.taken_bytes - peaks[bank], 0) if by_growth else 0
-                found.append((growth, fitting.banks[bank].access_cost, bank, offset))
+                elsewhere = wanted is not None and wanted[buffer] != bank
+                found.append((elsewhere, growth, fitting.banks[bank].access_cost, bank, offset))
         if not found:
             missing.append(buffer)
             continue
-        _, _, bank, offset = min(found)
+        *_, bank, offset = min(found)
         places[buffer] = (bank, offset)
         peaks[bank] = max(peaks[bank], offset + fitting.fit(buffer, bank).taken_bytes)
     return Attempt(tuple(places), tuple(missing))

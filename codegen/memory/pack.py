@@ -9,7 +9,7 @@ best in this form.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 
 from ortools.sat.python import cp_model
@@ -21,8 +21,10 @@ from tinyanime.codegen.memory.greedy import lowest_offset, orders
 from tinyanime.codegen.memory.layout import Place, stack_bytes
 from tinyanime.codegen.memory.lives import fullest_sets, groups
 
-_CLIMB_SHARE = 0.6
-"""Of the time for one packing, for the search from the bottom up."""
+_FIRST_CLIMB_SHARE = 0.1
+_FIRST_CLIMB_SECONDS = 0.3
+_EXACT_SHARE = 0.6
+"""Shares of the time for one packing: a short search from the bottom up, CP-SAT, then a long one with the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,29 @@ def pack(fitting: Fitting, bank: int, members: tuple[int, ...], target: int, bud
     if best.peak <= good_enough or budget.spent:
         return Packed(best.members, best.offsets, best.peak, min(load, best.peak))
     limit = min(most, budget.left)
-    found = climb(fitting, bank, members, good_enough, int(limit * _CLIMB_SHARE / WORK_SECONDS))
-    budget.left -= found.work * WORK_SECONDS
-    if found.verdict is Verdict.FOUND:
-        return Packed(members, found.offsets, _peak(fitting, bank, members, found.offsets), load)
-    if found.verdict is Verdict.IMPOSSIBLE:
-        good_enough += 1
-    return _exact(fitting, bank, best, sets, good_enough, budget, limit - found.work * WORK_SECONDS)
+    best = replace(best, bound=min(load, best.peak))
+    best = _climbed(fitting, bank, best, good_enough, budget, min(limit * _FIRST_CLIMB_SHARE, _FIRST_CLIMB_SECONDS))
+    if best.peak > max(good_enough, best.bound):
+        best = _exact(fitting, bank, best, sets, max(good_enough, best.bound), budget, limit * _EXACT_SHARE)
+    if best.peak > max(good_enough, best.bound):
+        share = 1 - _FIRST_CLIMB_SHARE - _EXACT_SHARE
+        best = _climbed(fitting, bank, best, max(good_enough, best.bound), budget, limit * share)
+    return best
+
+
+def _climbed(fitting: Fitting, bank: int, best: Packed, good_enough: int, budget: Budget, most: float) -> Packed:
+    """`best`, or what the search from the bottom up finds or proves: first for the bank's size if that is exceeded."""
+    size = fitting.banks[bank].size_bytes
+    heights = [size, good_enough] if best.peak > size > good_enough else [good_enough]
+    for height in heights:
+        seconds = max(min(most / len(heights), budget.left), 0)
+        found = climb(fitting, bank, best.members, height, int(seconds / WORK_SECONDS))
+        budget.left -= found.work * WORK_SECONDS
+        if found.verdict is Verdict.FOUND:
+            best = replace(best, offsets=found.offsets, peak=_peak(fitting, bank, best.members, found.offsets))
+        elif found.verdict is Verdict.IMPOSSIBLE:
+            return replace(best, bound=max(best.bound, height + 1))
+    return best
 
 
 def _peak(fitting: Fitting, bank: int, members: Sequence[int], offsets: Sequence[int]) -> int:

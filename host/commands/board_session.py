@@ -10,6 +10,7 @@ from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.errors import LinkError, ToolError
 from tinyanime.host.discovery import Connection, connect
 from tinyanime.host.emulate.launch import RunningBoard, launch
+from tinyanime.host.link.timing import Timing
 from tinyanime.host.project import Project, built_image, check_same_build
 
 _END_S = 1.0
@@ -17,16 +18,18 @@ _END_S = 1.0
 
 
 @contextmanager
-def project_device(project: Project, board: Board, port: str | None) -> Iterator[Connection]:
+def project_device(
+    project: Project, board: Board, port: str | None, timing: Timing | None = None
+) -> Iterator[Connection]:
     """The device at `port`, or a virtual board that runs the project's image; checked to run this very build."""
     if port is not None:
-        with connect(port, baud=board.uart.baud or None) as connection:
+        with connect(port, baud=board.uart.baud or None, timing=timing) as connection:
             check_same_build(project, connection.info, connection.port)
             yield connection
         return
     with launch(board, built_image(project)) as running:
         try:
-            with connect(running.port) as connection:
+            with connect(running.port, timing=timing) as connection:
                 check_same_build(project, connection.info, connection.port)
                 yield connection
         except LinkError as error:

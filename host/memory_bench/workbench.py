@@ -26,11 +26,15 @@ from tinyanime.host.image.framing import FrameMode
 from tinyanime.host.image.output import write_whole
 from tinyanime.host.image.photo import prepare_photo
 from tinyanime.host.image.quantize import pictures_of_manifest
+from tinyanime.host.link.timing import Timing
 from tinyanime.host.memory_bench.networks import BenchNetwork
 from tinyanime.host.project import open_project
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, units done, units in all)."""
+
+_PATIENT = Timing(silence_s=600.0)
+"""A whole layer of a large network keeps the emulated core from answering for longer than any real board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Workbench:
         project = open_project(directory, board.name)
         photo = candidate.photo(project.manifest)
         expected = candidate.expected(photo)
-        with project_device(project, board, None) as connection:
+        with project_device(project, board, None, _PATIENT) as connection:
             device = connection.device
             answer = device.infer(
                 photo.tobytes(), lambda phase, done, total: self._progress(f"{what}: {phase.value}", done, total)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from itertools import permutations
 
 import pytest
@@ -12,6 +13,7 @@ from tinyanime.codegen.memory.greedy import lowest_offset
 from tinyanime.codegen.memory.layout import Place
 from tinyanime.codegen.memory.lives import groups
 from tinyanime.codegen.memory.problem import Bank, Buffer, MemoryProblem
+from tinyanime.codegen.memory.shortage import lower_bound_bytes
 
 HUGE = 10**9
 
@@ -21,7 +23,7 @@ def fittings(draw: st.DrawFn) -> Fitting:
     buffers = []
     for index in range(draw(st.integers(1, 6))):
         first = draw(st.integers(0, 4))
-        size, alignment = draw(st.integers(0, 30)), draw(st.sampled_from([1, 4, 16]))
+        size, alignment = draw(st.integers(1, 30)), draw(st.sampled_from([1, 4, 16]))
         buffers.append(Buffer(f"b{index}", size, first, first + draw(st.integers(1, 4)), alignment))
     return work_out(MemoryProblem(tuple(buffers), (Bank("bank", draw(st.sampled_from([0, 8])), HUGE, 1),)))
 
@@ -73,10 +75,20 @@ def test_a_thousand_buffers_need_no_deep_recursion() -> None:
     assert found.verdict is Verdict.FOUND
 
 
-@pytest.mark.parametrize("work", [0, 30])
+@pytest.mark.parametrize("work", [0, 100, 1000])
 def test_the_search_ends_with_its_work_limit(work: int) -> None:
-    buffers = tuple(Buffer(f"b{i}", 16 + i, i % 7, i % 7 + 3) for i in range(40))
+    draw = random.Random(1)
+    lives = [(draw.randint(5, 60), first, first + draw.randint(1, 9)) for first in range(20) for _ in range(3)]
+    buffers = tuple(Buffer(f"b{i}", size, first, end, 1) for i, (size, first, end) in enumerate(lives))
     fitting = work_out(MemoryProblem(buffers, (Bank("bank", 0, HUGE, 1),)))
-    found = climb(fitting, 0, range(40), 16 * 40, work)
+    found = climb(fitting, 0, range(60), lower_bound_bytes(buffers), work)
     assert found.verdict is Verdict.UNKNOWN
-    assert found.work <= work + 40
+    assert found.work <= work + 60
+
+
+def test_buffers_without_bytes_are_in_nobodys_way() -> None:
+    buffers = (Buffer("none", 0, 0, 9), Buffer("a", 16, 0, 9), Buffer("b", 16, 2, 5))
+    fitting = work_out(MemoryProblem(buffers, (Bank("bank", 0, HUGE, 1),)))
+    found = climb(fitting, 0, range(3), 32, 1000)
+    assert (found.verdict, found.offsets[0]) == (Verdict.FOUND, 0)
+    assert sorted(found.offsets[1:]) == [0, 16]
