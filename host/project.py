@@ -53,7 +53,10 @@ class Reference:
 
 
 def open_project(directory: Path | None, board: str) -> Project:
-    """The project in `directory`, or in build/<board> where that is None. Raises InputError."""
+    """The project in `directory`, or in build/<board> where that is None.
+
+    Raises InputError, also where the project was compiled for another board than `board`; "" takes every board.
+    """
     if directory is None:
         directory = BUILD_DIRECTORY / board
         if not (directory / MANIFEST_NAME).exists():
@@ -62,6 +65,11 @@ def open_project(directory: Path | None, board: str) -> Project:
                 hint=f"Build it (make build BOARD={board}), or name the folder of a project with --project.",
             )
     bundle = load_bundle(directory)
+    if board not in ("", bundle.manifest.board):
+        raise InputError(
+            f"{directory} was compiled for {bundle.manifest.board}, not for {board}.",
+            hint=f"Name the board {bundle.manifest.board}, or a --project that was compiled for {board}.",
+        )
     return Project(bundle, hashlib.sha256((bundle.directory / MANIFEST_NAME).read_bytes()).hexdigest())
 
 

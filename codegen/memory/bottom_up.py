@@ -80,7 +80,7 @@ def climb(fitting: Fitting, bank: int, members: Sequence[int], height: int, most
         return Climb(Verdict.FOUND, _with_empty(fitting, bank, members, (), ()), 0)
     shapes = _shapes(fitting, bank, solid)
     spent = 0
-    share = max(most_work // 32, 1)
+    share = max(most_work // 8, 1)
     while spent < most_work:
         for order in _ORDERS:
             search = _Search(

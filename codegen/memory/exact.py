@@ -25,6 +25,8 @@ _WHOLE_SHARE = 0.3
 _ASSIGN_SECONDS = 6.0
 _PACK_SHARE = 0.6
 """Of what is left of the budget, for packing all banks of one assignment."""
+_LONE_SHARE = 0.95
+"""The same where there is one bank only, and packing it is all there is to do."""
 _SHRINK_SECONDS = 2.0
 """For making one cut smaller."""
 _SHRINK_MOST = 40
@@ -100,7 +102,7 @@ class ExactSearch:
         """Pack every bank of `assignment`; keep the plan if it is the best. Whether there are new cuts."""
         places: list[Place] = [(bank, 0) for bank in assignment.banks]
         cuts = []
-        most = self.budget.left * _PACK_SHARE / len(assignment.peaks)
+        most = self.budget.left * (_PACK_SHARE / len(assignment.peaks) if len(assignment.peaks) > 1 else _LONE_SHARE)
         for bank, target in enumerate(assignment.peaks):
             members = [i for i, chosen in enumerate(assignment.banks) if chosen == bank]
             for packed in pack_bank(self.fitting, bank, members, target, self.budget, most):
@@ -144,7 +146,9 @@ class ExactSearch:
         return cut
 
     def _whole(self) -> bool:
-        """As `_by_assignment`, with banks and addresses at once."""
+        """As `_by_assignment`, with banks and addresses at once; a lone bank is no other problem than before."""
+        if len(self.fitting.banks) == 1:
+            return False
         model = WholeModel(self.fitting)
         for cut in self.assigner.cuts:
             model.add(cut)

@@ -23,7 +23,7 @@ from tinyanime.codegen.memory.lives import fullest_sets, groups
 
 _FIRST_CLIMB_SHARE = 0.1
 _FIRST_CLIMB_SECONDS = 0.3
-_EXACT_SHARE = 0.6
+_EXACT_SHARE = 0.4
 """Shares of the time for one packing: a short search from the bottom up, CP-SAT, then a long one with the rest."""
 
 

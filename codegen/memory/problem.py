@@ -100,7 +100,10 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """`placements` in the order of the problem's buffers; `peak_bytes` is the high-water mark of each bank."""
+    """`placements` in the order of the problem's buffers; `peak_bytes` is the high-water mark of each bank.
+
+    The cache lines of a DMA's buffer count whole.
+    """
 
     placements: tuple[Placement, ...]
     peak_bytes: tuple[tuple[str, int], ...]

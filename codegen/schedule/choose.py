@@ -13,7 +13,7 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem, Objective
-from tinyanime.codegen.memory.solve import Shortage, lower_bound_bytes, solve
+from tinyanime.codegen.memory.solve import Shortage, solve
 from tinyanime.codegen.memory.validate import validate_plan
 from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
 from tinyanime.codegen.schedule.check import check_schedule
@@ -23,9 +23,10 @@ from tinyanime.codegen.schedule.dma import TransferOptions, add_transfers
 from tinyanime.codegen.schedule.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.plan import Recomputed, Schedule
 from tinyanime.codegen.schedule.reach import dma_reach, unusable_dma
-from tinyanime.codegen.schedule.recompute import MOST_LAYERS, RecomputeVariant, recompute_variants
-from tinyanime.codegen.schedule.search import LOW_STRIP_ROWS, STRIP_ROWS, LayoutSpace, layout_space
+from tinyanime.codegen.schedule.recompute import MOST_LAYERS, RecomputeVariant
+from tinyanime.codegen.schedule.search import LayoutSpace, layout_space
 from tinyanime.codegen.schedule.shortage import Attempt, no_banks, plan_does_not_fit, too_many_steps
+from tinyanime.codegen.schedule.smallest import small_layouts
 from tinyanime.codegen.schedule.timeline import Timeline, simulate
 
 MOST_STEPS = 65535
@@ -39,6 +40,14 @@ _TILE_COUNTS = (1, 2, 4, 8)
 _WEIGHT_SLOTS = 2
 _SLOT_STEP_BYTES = 128
 _NO_TRANSFERS = TransferOptions(weight_slot_bytes=0, activation_tile_bytes=0)
+
+
+_TILES_ONLY = TransferOptions(weight_slot_bytes=0, slots=_WEIGHT_SLOTS, activation_tile_bytes=_ACTIVATION_TILE_BYTES)
+_MOST_PLACED = 4
+"""Plans of small schedules that are compared: each may take the planner's whole effort."""
+
+_BETWEEN = (0.75, 0.5, 0.25)
+"""Budgets between the nearly fastest layout's and the smallest one's, where the former has no plan."""
 
 
 class Optimize(Enum):
@@ -97,22 +106,21 @@ class _Choice:
 
     def best(self) -> PlannedSchedule:
         self.attempts = []
-        base = RecomputeVariant(self.graph, ())
         if self.options.optimize is Optimize.LAYERS:
             layout = whole_layer_layout(self.graph)
-            found = self._first(((base, layout, _NO_TRANSFERS),), exact=True)
+            found = self._realise(RecomputeVariant(self.graph, ()), layout, _NO_TRANSFERS, exact=True)
         else:
-            found = self._searched(base)
+            found = self._searched()
         if found is None:
             raise self._failure()
         return found
 
-    def _searched(self, base: RecomputeVariant) -> PlannedSchedule | None:
+    def _searched(self) -> PlannedSchedule | None:
         for stream in self._streams():
             template = Layout((), stream_input=stream, stream_output=stream)
-            if self.options.optimize is Optimize.TIME and (found := self._fastest(base, template)):
+            if self.options.optimize is Optimize.TIME and (found := self._fastest(template)):
                 return found
-            if found := self._smallest(base, template):
+            if found := self._smallest(template):
                 return found
         return None
 
@@ -127,72 +135,55 @@ class _Choice:
             )
         return (wanted,)
 
-    def _space(self, graph: Graph, template: Layout, strip_rows: tuple[int, ...] = STRIP_ROWS) -> LayoutSpace:
-        return layout_space(graph, self.scratch_bytes, CostModel(), template, strip_rows)
-
-    def _fastest(self, variant: RecomputeVariant, template: Layout) -> PlannedSchedule | None:
-        """Builds the smallest nearly fastest layout with several sizes of weight tiles."""
-        space = self._space(variant.graph, template)
-        room = sum(bank.size_bytes for bank in self.banks)
-        fastest = space.fastest(room)
-        if fastest is None:
-            return None
-        close = next(
-            option
-            for budget in space.budgets()
-            if (option := space.fastest(budget)) is not None and option.cycles <= CLOSE_CYCLES * fastest.cycles
-        )
-        for layout in dict.fromkeys((close.layout, space.smallest().layout)):
-            found = [
-                planned
-                for transfers in self._transfer_choices(variant.graph)
-                if (planned := self._realise(variant, layout, transfers, exact=False)) is not None
-            ]
-            if found:
-                least = min(planned.timeline.total_cycles for planned in found)
-                best = min(
-                    (planned for planned in found if planned.timeline.total_cycles <= CLOSE_CYCLES * least),
-                    key=lambda planned: planned.plan.certificate.total_peak_bytes,
-                )
-                return self._realise(variant, layout, best.transfers, exact=True)
+    def _fastest(self, template: Layout) -> PlannedSchedule | None:
+        """The first of the nearly fastest layouts that has a plan, with the size of weight tiles that suits it."""
+        space = layout_space(self.graph, self.scratch_bytes, CostModel(), template)
+        for layout in _by_speed(space, sum(bank.size_bytes for bank in self.banks)):
+            if found := self._with_best_transfers(layout):
+                return found
         return None
 
-    def _smallest(self, base: RecomputeVariant, template: Layout) -> PlannedSchedule | None:
-        """The layout of least memory, with skipped tensors computed again where that saves some."""
-        choices: list[tuple[int, int, int, RecomputeVariant, Layout]] = []
-        for variant in (base, *recompute_variants(self.graph)):
-            # A shared buffer lives longer than either tensor: across stages that may cost more than it saves.
-            space = self._space(variant.graph, template, LOW_STRIP_ROWS)
-            for option in (space.smallest(), space.apart().smallest()):
-                built = build_schedule(variant.graph, option.layout, self.scratch_bytes)
-                choices.append((lower_bound_bytes(built.buffers), option.cycles, len(choices), variant, option.layout))
-        choices.sort(key=lambda choice: choice[:3])
-        return self._first(
-            (
-                (variant, layout, transfers)
-                for *_, variant, layout in choices
-                for transfers in self._small_transfer_choices(variant.graph)
-            ),
-            exact=True,
-        )
+    def _with_best_transfers(self, layout: Layout) -> PlannedSchedule | None:
+        base = RecomputeVariant(self.graph, ())
+        found = [
+            planned
+            for transfers in self._transfer_choices(self.graph)
+            if (planned := self._realise(base, layout, transfers, exact=False)) is not None
+        ]
+        if not found:
+            return None
+        least = min(planned.timeline.total_cycles for planned in found)
+        close = (planned for planned in found if planned.timeline.total_cycles <= CLOSE_CYCLES * least)
+        return self._realise(base, layout, min(close, key=_total_peak).transfers, exact=True)
+
+    def _smallest(self, template: Layout) -> PlannedSchedule | None:
+        """The plan of least memory; for speed the first plan that there is.
+
+        A schedule that needs less than another at its fullest step may still be placed worse, so some more are placed
+        while their fullest step leaves hope.
+        """
+        best: PlannedSchedule | None = None
+        placed = 0
+        for small in small_layouts(self.graph, self.scratch_bytes, CostModel(), template):
+            if best is not None and (placed == _MOST_PLACED or _total_peak(best) <= small.alive_bytes):
+                break
+            for transfers in self._small_transfer_choices(small.variant.graph):
+                planned = self._realise(small.variant, small.layout, transfers, exact=True)
+                if planned is not None:
+                    break
+            if planned is None:
+                continue
+            if self.options.optimize is Optimize.TIME:
+                return planned
+            best = planned if best is None else min(best, planned, key=_total_peak)
+            placed += 1
+        return best
 
     def _small_transfer_choices(self, graph: Graph) -> tuple[TransferOptions, ...]:
         """Transfers need slots and tiles: where memory counts they are made only if asked for, the smallest first."""
         if self.options.transfers is not True:
             return (_NO_TRANSFERS,)
         return self._transfer_choices(graph)[::-1]
-
-    def _first(
-        self,
-        choices: Iterator[tuple[RecomputeVariant, Layout, TransferOptions]]
-        | tuple[tuple[RecomputeVariant, Layout, TransferOptions], ...],
-        *,
-        exact: bool,
-    ) -> PlannedSchedule | None:
-        for variant, layout, transfers in choices:
-            if planned := self._realise(variant, layout, transfers, exact=exact):
-                return planned
-        return None
 
     def _transfer_choices(self, graph: Graph) -> tuple[TransferOptions, ...]:
         wanted = self.options.transfers
@@ -204,8 +195,7 @@ class _Choice:
                 raise unusable_dma(self.board)
             return (_NO_TRANSFERS,)
         if self.board.tile_dma is not None and not reach.weights:
-            tiles = TransferOptions(0, slots=_WEIGHT_SLOTS, activation_tile_bytes=_ACTIVATION_TILE_BYTES)
-            return (tiles, _NO_TRANSFERS) if wanted is None else (tiles,)
+            return (_TILES_ONLY, _NO_TRANSFERS) if wanted is None else (_TILES_ONLY,)
         reachable = [bank for bank in self.banks if bank.dma or self.board.tile_dma is None]
         cheapest = min(bank.access_cost for bank in reachable)
         room = sum(bank.size_bytes for bank in reachable if bank.access_cost == cheapest) // _WEIGHT_SLOTS
@@ -218,7 +208,7 @@ class _Choice:
             for size in sorted(sizes, reverse=True)
             if 0 < size <= room
         ]
-        return (*choices, _NO_TRANSFERS) if wanted is None else tuple(choices)
+        return (*choices, _NO_TRANSFERS if wanted is None else _TILES_ONLY)
 
     def _realise(
         self, variant: RecomputeVariant, layout: Layout, transfers: TransferOptions, *, exact: bool
@@ -250,7 +240,36 @@ class _Choice:
         least = min(self.attempts, key=lambda attempt: attempt.alive_bytes)
         if least.shortage is None:
             return too_many_steps(self.board, least.schedule, MOST_STEPS)
-        return plan_does_not_fit(self.board, self.banks, least)
+        error = plan_does_not_fit(self.board, self.banks, least)
+        if self.options.optimize is Optimize.LAYERS:
+            return DoesNotFitError(error.message, hint=f"Compile it in strips (--optimize time). {error.hint}")
+        return error
+
+
+def _by_speed(space: LayoutSpace, room_bytes: int) -> Iterator[Layout]:
+    """Layouts within the room: the smallest nearly fastest one, and if that has no plan, ever smaller ones."""
+    fastest = space.fastest(room_bytes)
+    if fastest is None:
+        return
+    close = next(
+        option
+        for budget in space.budgets()
+        if (option := space.fastest(budget)) is not None and option.cycles <= CLOSE_CYCLES * fastest.cycles
+    )
+    tried = {close.layout}
+    yield close.layout
+    smallest = space.smallest()
+    for share in _BETWEEN:
+        option = space.fastest(smallest.peak_bytes + int(share * (close.peak_bytes - smallest.peak_bytes)))
+        if option is not None and option.layout not in tried:
+            tried.add(option.layout)
+            yield option.layout
+    if smallest.layout not in tried:
+        yield smallest.layout
+
+
+def _total_peak(planned: PlannedSchedule) -> int:
+    return planned.plan.certificate.total_peak_bytes
 
 
 def recomputed_rows(schedule: Schedule) -> int:

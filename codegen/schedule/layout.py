@@ -61,13 +61,18 @@ def _keeps_bytes(graph: Graph, op: Op) -> bool:
 
 
 def can_stream(graph: Graph) -> bool:
-    """Whether input and output can be exchanged row by row: maps of several rows that kernels read and make."""
+    """Whether input and output can be exchanged row by row: maps of several rows that kernels read and make.
+
+    Each row is received once, so all readers of the input must find room in one stage.
+    """
     source, result = graph.inputs[0], graph.outputs[0]
-    ends = [op for op in graph.ops if source in op.inputs or op.output == result]
+    readers = [index for index, op in enumerate(graph.ops) if source in op.inputs]
+    makers = [index for index, op in enumerate(graph.ops) if op.output == result]
+    if source == result or not readers or not makers:
+        return False
+    one_stage = (*range(readers[0], readers[-1] + 1), makers[0])
     return (
-        source != result
-        and graph.tensors[source].height > 1
+        graph.tensors[source].height > 1
         and graph.tensors[result].height > 1
-        and any(op.output == result for op in graph.ops)
-        and not any(is_alias(graph, op) for op in ends)
+        and not any(is_alias(graph, graph.ops[index]) for index in one_stage)
     )

@@ -22,10 +22,15 @@ _LONGEST_CHAIN = 2
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RecomputeVariant:
-    """`graph` computes some tensors twice; `recomputed` names the operators that do so, by index in `graph.ops`."""
+    """`graph` computes some tensors twice; `recomputed` names the operators that do so, by index in `graph.ops`.
+
+    While the operators `spared` of the network run (indices in the network's own `ops`), the skipped tensor need not
+    be kept.
+    """
 
     graph: Graph
     recomputed: tuple[Recomputed, ...]
+    spared: range = range(0)
 
 
 def recompute_variants(graph: Graph, most_operators: int = MOST_LAYERS) -> Iterator[RecomputeVariant]:
@@ -66,4 +71,5 @@ def _variant(graph: Graph, reader: int, skipped: str, chain: tuple[int, ...]) ->
     late = graph.ops[reader]
     changed = replace(late, inputs=tuple(renamed[skipped] if n == skipped else n for n in late.inputs))
     ops = (*graph.ops[:reader], *clones, changed, *graph.ops[reader + 1 :])
-    return RecomputeVariant(replace(graph, tensors=tensors, ops=ops), tuple(recomputed))
+    spared = range(chain[-1], reader + 1)
+    return RecomputeVariant(replace(graph, tensors=tensors, ops=ops), tuple(recomputed), spared)

@@ -153,13 +153,9 @@ static void execute_step(ta_link *link) {
 /* Executes the next step of a stepwise run and notes what STEP answers. */
 static void execute_asked_step(ta_link *link) {
     const ta_step *step = &link->device->network->steps[link->executor.next_step];
-    if (!link->waits) {
-        link->cycles_at_step = link->executor.total_cycles;
-    }
     execute_step(link);
     if (link->state != TA_LINK_STATE_FAILED && !link->waits) {
-        const uint32_t after = link->executor.total_cycles;
-        link->step_cycles = after == UINT32_MAX ? UINT32_MAX : after - link->cycles_at_step;
+        link->step_cycles = link->executor.step_cycles;
         link->step_crc = ta_crc32(0, (const uint8_t *)step->output, step->output_bytes);
     }
 }

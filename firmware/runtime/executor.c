@@ -170,6 +170,7 @@ static ta_status end_step(ta_executor *executor) {
 static void add_cycles(ta_executor *executor, uint16_t layer, uint32_t cycles) {
     executor->layer_cycles[layer] = saturating_sum(executor->layer_cycles[layer], cycles);
     executor->total_cycles = saturating_sum(executor->total_cycles, cycles);
+    executor->step_cycles = saturating_sum(executor->step_cycles, cycles);
 }
 
 void ta_executor_stop(ta_executor *executor) {
@@ -211,6 +212,9 @@ ta_status ta_executor_step(ta_executor *executor) {
         return fail(executor, TA_ERROR_ARGUMENT);
     }
     const uint16_t first_command = executor->next_command;
+    if (first_command == 0u) {
+        executor->step_cycles = 0;
+    }
     const uint32_t start_ms = ta_port_millis();
     const uint32_t start = ta_port_cycles();
     ta_status status = do_commands(executor, step);

@@ -9,7 +9,7 @@ import click
 
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.bundle import Bundle, Manifest
-from tinyanime.host.commands.options import DIRECTORY, board_option, examples, output_options
+from tinyanime.host.commands.options import DIRECTORY, board_option, examples, output_options, schedule_options
 from tinyanime.host.console import Console, thousands
 
 
@@ -35,7 +35,7 @@ from tinyanime.host.console import Console, thousands
 @click.option(
     "--dma/--no-dma",
     default=None,
-    help="Bring weights and rows to fast memory, with --optimize time.  [default: where the board has a DMA]",
+    help="Bring weights and rows to fast memory ahead of need.  [default: for time, where the board has a DMA]",
 )
 @click.option(
     "--stream/--no-stream",
@@ -65,7 +65,6 @@ def compile_command(
     from tinyanime.boards.loader import load_board
     from tinyanime.codegen.compiler import CompileOptions, compile_model
     from tinyanime.codegen.ir.text import format_graph
-    from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
     from tinyanime.codegen.schedule.text import format_schedule
 
     started = time.monotonic()
@@ -73,7 +72,7 @@ def compile_command(
     texts: list[str] = []
     options = CompileOptions(
         cmsis_nn=cmsis_nn,
-        schedule=ScheduleOptions(Optimize(optimize), transfers=dma, stream=stream),
+        schedule=schedule_options(optimize, dma, stream),
         inspect=lambda graph: texts.append(format_graph(graph)) if print_ir else None,
         inspect_plan=lambda planned: (
             texts.append(format_schedule(planned.schedule, planned.plan)) if print_schedule else None
@@ -98,13 +97,14 @@ def compile_command(
 
 def _print_summary(bundle: Bundle, board: Board, console: Console, seconds: float) -> None:
     from tinyanime.codegen.schedule.reach import dma_reach
-    from tinyanime.codegen.schedule.text import certificate_text
+    from tinyanime.codegen.schedule.text import certificate_text, counted
 
     manifest = bundle.manifest
     macs = sum(layer.macs for layer in manifest.layers)
     console.say(
-        f"{manifest.model_name}: {len(manifest.layers)} layers in {thousands(manifest.commands.calls)} kernel calls, "
-        f"{macs / 1e6:.1f} million MACs, {thousands(manifest.weights_bytes)} bytes of weights."
+        f"{manifest.model_name}: {counted(len(manifest.layers), 'layer')} in "
+        f"{counted(manifest.commands.calls, 'kernel call')}, {macs / 1e6:,.1f} million MACs, "
+        f"{thousands(manifest.weights_bytes)} bytes of weights, biases and scales."
     )
     console.say(f"Schedule: {_schedule_text(manifest)}.")
     if shortfall := dma_reach(board).shortfall:

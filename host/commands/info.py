@@ -42,7 +42,7 @@ def _lines(connection: Connection) -> tuple[tuple[str, str], ...]:
         ("model", info.model),
         ("input", _tensor(info.input)),
         ("output", _tensor(info.output)),
-        ("layers", f"{info.layer_count} in {info.step_count} kernel calls"),
+        ("layers", f"{info.layer_count} in {info.step_count:,} steps"),
         ("kernels", info.kernels),
         ("manifest", info.manifest_sha256),
         ("model hash", info.model_sha256),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tinyanime.host.console import Console
+
+if TYPE_CHECKING:
+    from tinyanime.codegen.schedule.choose import ScheduleOptions
 
 Command = Callable[..., None]
 
@@ -59,6 +62,16 @@ def project_option(command: Command) -> Command:
     return click.option("--project", type=DIRECTORY, help="Project folder that `compile` wrote. Default: build/BOARD.")(
         command
     )
+
+
+def schedule_options(optimize: str, dma: bool | None, stream: bool | None) -> ScheduleOptions:
+    """What --optimize, --dma and --stream ask for; UsageError where they contradict each other."""
+    from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
+
+    for given, name in ((dma, "--dma"), (stream, "--stream")):
+        if given and optimize == "layers":
+            raise click.UsageError(f"{name} does not go with --optimize layers: whole layers lie whole in memory.")
+    return ScheduleOptions(Optimize(optimize), transfers=dma, stream=stream)
 
 
 def examples(*lines: str) -> str:

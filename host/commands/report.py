@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import sys
 import time
@@ -19,23 +20,27 @@ from tinyanime.host.commands.options import (
     examples,
     output_options,
     project_option,
+    schedule_options,
 )
-from tinyanime.host.console import Console, thousands
+from tinyanime.host.console import Console, ProgressReport, thousands
 
 if TYPE_CHECKING:
     from tinyanime.boards.schema import Board
-    from tinyanime.codegen.schedule.choose import ScheduleOptions
+    from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
     from tinyanime.host.project import Project
     from tinyanime.host.report.study import Study
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What to plan; `project` is the one whose plan it must be, or None."""
+    """What to plan; `project` is the one whose plan it must be, or None.
+
+    `options`: those that may be meant, the likeliest first; one where there is no project.
+    """
 
     model: Path
     board: Board
-    options: ScheduleOptions
+    options: tuple[ScheduleOptions, ...]
     project: Project | None
 
 
@@ -82,7 +87,6 @@ def report(
     """
     from tinyanime.host.report.page import render_page
     from tinyanime.host.report.pictures import write_pictures
-    from tinyanime.host.report.study import study_model
 
     started = time.monotonic()
     if model is not None and project is not None:
@@ -94,9 +98,7 @@ def report(
             raise click.UsageError("A project keeps the options it was compiled with; give MODEL to try others.")
         request = _request_of_project(project, board)
     with console.progress() as tell:
-        study = study_model(request.model, request.board, request.options, cmsis_nn=cmsis_nn, progress=tell)
-    if request.project is not None:
-        _check_same_plan(study, request.project)
+        study = _study(request, cmsis_nn, tell)
     _write(output, render_page(study, shlex.join(["tinyanime", *sys.argv[1:]])))
     pictures = [
         *(write_pictures(study, svg, "svg") if svg else ()),
@@ -113,12 +115,11 @@ def _request_of_model(
     model: Path, board: str | None, optimize: str | None, dma: bool | None, stream: bool | None
 ) -> _Request:
     from tinyanime.boards.loader import load_board
-    from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
 
     if board is None:
         raise click.UsageError("MODEL needs a --board to be planned for.")
-    options = ScheduleOptions(Optimize(optimize or "time"), transfers=dma, stream=stream)
-    return _Request(model, load_board(board), options, None)
+    options = schedule_options(optimize or "time", dma, stream)
+    return _Request(model, load_board(board), (options,), None)
 
 
 def _request_of_project(directory: Path | None, board: str | None) -> _Request:
@@ -134,32 +135,48 @@ def _request_of_project(directory: Path | None, board: str | None) -> _Request:
     manifest = project.manifest
     if target is None:
         target = load_board(manifest.board)
-    elif target.name != manifest.board:
-        raise InputError(
-            f"{project.directory} was compiled for {manifest.board}, not for {target.name}.",
-            hint=f"Leave --board away, or name a project for {target.name}.",
-        )
     # Refuses a model file that is not the one that was compiled.
     load_reference(project)
-    options = ScheduleOptions(
-        Optimize(manifest.optimize),
-        transfers=None if manifest.transfers else False,
-        stream=manifest.commands.receives + manifest.commands.sends > 0,
+    # The manifest has what came of the options: by themselves, or because they were asked for.
+    stream = manifest.commands.receives + manifest.commands.sends > 0
+    options = tuple(
+        ScheduleOptions(Optimize(manifest.optimize), transfers=transfers, stream=stream)
+        for transfers in (None, manifest.transfers)
     )
     return _Request(project.bundle.model, target, options, project)
 
 
-def _check_same_plan(study: Study, project: Project) -> None:
+def _study(request: _Request, cmsis_nn: Path | None, tell: ProgressReport) -> Study:
+    """The study of the plan that was asked for; of a project with the options that give its plan."""
+    from tinyanime.host.report.study import study_model
+
+    if request.project is None:
+        return study_model(request.model, request.board, request.options[0], cmsis_nn=cmsis_nn, progress=tell)
+    check = functools.partial(_check_same_plan, project=request.project)
+    name = request.project.manifest.model_name
+    for options in request.options:
+        try:
+            return study_model(
+                request.model, request.board, options, name=name, cmsis_nn=cmsis_nn, check=check, progress=tell
+            )
+        except _OtherPlanError as error:
+            other = error
+    raise other
+
+
+class _OtherPlanError(InputError):
+    """Planning a project's model again does not give the project's plan."""
+
+
+def _check_same_plan(planned: PlannedSchedule, project: Project) -> None:
     from tinyanime.host.report.blocks import blocks_of
 
-    planned = {
-        (b.name, b.bank, b.offset_bytes, b.size_bytes, b.first_step, b.end_step) for b in blocks_of(study.planned)
-    }
+    again = {(b.name, b.bank, b.offset_bytes, b.size_bytes, b.first_step, b.end_step) for b in blocks_of(planned)}
     compiled = {
         (b.name, b.bank, b.offset_bytes, b.size_bytes, b.first_step, b.end_step) for b in project.manifest.buffers
     }
-    if planned != compiled:
-        raise InputError(
+    if again != compiled:
+        raise _OtherPlanError(
             f"Planning {project.bundle.model} again gives another plan than {project.directory} was compiled with: by "
             "another version, for another board file or with other kernels.",
             hint="Compile the project again, or name its kernels with --cmsis-nn and its board file with --board.",

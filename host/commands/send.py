@@ -110,7 +110,8 @@ def send(
         console.note(f"{info.board} at {connection.port} runs {info.model} (clock {info.clock_hz / 1e6:.0f} MHz).")
         reference = None
         if verify:
-            built = open_project(project, info.board)
+            # Whatever else the device may run: `check_same_build` says what differs.
+            built = open_project(project, info.board if project is None else "")
             check_same_build(built, info, connection.port)
             reference = load_reference(built)
         sent: list[_Sent] = []

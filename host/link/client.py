@@ -32,7 +32,7 @@ from tinyanime.host.link.messages import (
     StepReply,
     rows_of,
 )
-from tinyanime.host.link.results import Inference, Phase, PhaseProgress, RunResult, StepResult
+from tinyanime.host.link.results import MOST_CYCLES, Inference, Phase, PhaseProgress, RunResult, StepResult
 from tinyanime.host.link.rows import RowExchange
 from tinyanime.host.link.run import RunWatch, ask_status
 from tinyanime.host.link.timing import Timing
@@ -172,7 +172,8 @@ class Device:
         progress(Phase.RUN, info.step_count, info.step_count)
         self._run_id = run_id
         self._rows = rows
-        self._result = RunResult(done.total_cycles, done.output_crc, done.steps_done, done.stall_cycles)
+        total = self._total_cycles(done.total_cycles)
+        self._result = RunResult(total, done.output_crc, done.steps_done, done.stall_cycles)
         return self._result
 
     def download_output(self, progress: Progress = _quiet) -> bytes:
@@ -340,7 +341,12 @@ class Device:
         reply = ask_status(self._exchange, run_id)
         if reply.run != run_id or reply.state != State.DONE:
             raise self._exchange.unreadable(MessageError(f"state {reply.state} after the last step"))
-        return RunResult(reply.total_cycles, reply.output_crc, reply.steps_done, reply.stall_cycles)
+        total = self._total_cycles(reply.total_cycles)
+        return RunResult(total, reply.output_crc, reply.steps_done, reply.stall_cycles)
+
+    def _total_cycles(self, counted: int) -> int:
+        """Cycles of the run that has just ended, of which the device has counted so many, at most 2**32 - 1: 9 s."""
+        return counted if counted < MOST_CYCLES else max(counted, sum(self.layer_cycles()))
 
     def _reopen(self) -> None:
         """Open the port again, waiting for it to come back."""
@@ -352,7 +358,8 @@ class Device:
                 return
             except LinkError as error:
                 if self._transport.now() >= give_up:
-                    raise PortLostError(
+                    # Not a PortLostError: `infer` would wait as long again for each restart that it has left.
+                    raise LinkError(
                         f"The device at {self.port} went away in the middle and did not come back: {error.message}",
                         hint="Check cable and power; if it is a virtual board, start it again. Then try again.",
                     ) from error

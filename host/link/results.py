@@ -19,10 +19,14 @@ PhaseProgress = Callable[[Phase, int, int], None]
 """Called with the phase and (done, total): bytes, or steps of the run."""
 
 
+MOST_CYCLES = 2**32 - 1
+"""Where each counter of the device stops."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """`total_cycles` of all commands and `stall_cycles` of these spent waiting for a DMA (both saturate at 2**32 - 1),
-    CRC-32 of the output, steps executed."""
+    """`total_cycles` of all commands (right as long as no layer takes `MOST_CYCLES`) and `stall_cycles` of these spent
+    waiting for a DMA (at most `MOST_CYCLES`), CRC-32 of the output, steps executed."""
 
     total_cycles: int
     output_crc32: int

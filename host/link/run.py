@@ -9,6 +9,7 @@ from tinyanime.host.link.messages import (
     Kind,
     MessageError,
     ProgressEvent,
+    Rows,
     State,
     Status,
     StatusReply,
@@ -41,7 +42,8 @@ class RunWatch:
         self._steps_done = -1
 
     def until_done(self) -> DoneEvent:
-        """How the run ended, well or not. Raises NoReplyError where nothing new is heard for `Timing.silence_s`."""
+        """How the run ended, well or not. Raises NoReplyError where nothing new is heard for `Timing.silence_s`, or
+        until the tries to exchange rows are over where that takes longer."""
         exchange, timing = self._exchange, self._exchange.timing
         heard = exchange.transport.now()
         while True:
@@ -61,9 +63,17 @@ class RunWatch:
         if moved:
             self._steps_done = news.steps_done
             self._progress(news.steps_done, news.step_count)
-        if isinstance(news, WaitingEvent) and self._rows is not None:
-            moved = self._rows.serve(rows_of(news)) or moved
+        if isinstance(news, WaitingEvent):
+            moved = self._serve(rows_of(news)) or moved
         return moved
+
+    def _serve(self, rows: Rows) -> bool:
+        """Exchange `rows`; whether anything was. A device that answers no more may have got all, the answer lost, and
+        compute: what it says next tells, and `until_done` ends the wait."""
+        try:
+            return self._rows is not None and self._rows.serve(rows)
+        except NoReplyError:
+            return False
 
     def _next(self, silence_s: float) -> _News | None:
         """The next event, after `silence_s` without one what STATUS says; None for neither."""

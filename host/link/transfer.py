@@ -118,6 +118,7 @@ class Upload:
         """
         exchange, timing = self._exchange, self._exchange.timing
         failures = 0
+        self._go_back()  # What a call that was given up had on its way is lost.
         while self._acknowledged < end:
             self._fill_window(end)
             deadline = exchange.deadline(timing.time_out(timing.reply_s, failures), self._window_bytes)
@@ -243,6 +244,7 @@ class Download:
     def fetch(self, end: int, progress: Progress) -> None:
         """Fetch everything before `end` that has not come yet. Raises NoReplyError, or what the device refused."""
         exchange, timing = self._exchange, self._exchange.timing
+        self._waiting.clear()  # Of a call that was given up: asked for again, and counted once.
         asked = done = self._fetched
         failures = 0
         while done < end:

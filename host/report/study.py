@@ -30,6 +30,14 @@ Progress = Callable[[str, int, int], None]
 """Called with (what happens now, plans made, plans in all)."""
 
 
+Check = Callable[[PlannedSchedule], None]
+"""Called with the plan before anything is compared with it; raises where it is not the one that is wanted."""
+
+
+def _no_check(planned: PlannedSchedule) -> None:
+    del planned
+
+
 def _no_progress(what: str, done: int, total: int) -> None:
     del what, done, total
 
@@ -102,10 +110,11 @@ def alive_bytes(schedule: Schedule) -> int:
 
 
 def title_of(options: ScheduleOptions, board: Board) -> str:
-    """Name of the choice for people."""
+    """Name of the choice for people: it says what differs from what its goal does by itself on this board."""
+    by_itself = options.optimize is Optimize.TIME and board.tile_dma is not None
     suffix = ""
-    if options.transfers is False:
-        suffix = ", without DMA" if board.tile_dma else ", without copies"
+    if options.transfers is not None and options.transfers is not by_itself and options.optimize is not Optimize.LAYERS:
+        suffix = f", {'with' if options.transfers else 'without'} {'DMA' if board.tile_dma else 'copies'}"
     return f"{_TITLES[options.optimize]}{suffix}"
 
 
@@ -114,15 +123,24 @@ def study_model(
     board: Board,
     options: ScheduleOptions,
     *,
+    name: str = "",
     cmsis_nn: Path | None = None,
+    check: Check = _no_check,
     progress: Progress = _no_progress,
 ) -> Study:
-    """The study of an ONNX file, planned as `compile` does: ModelError, DoesNotFitError or ToolError."""
+    """The study of an ONNX file, planned as `compile` does.
+
+    Raises ModelError, DoesNotFitError, ToolError, and what `check` raises.
+
+    `name` replaces the name that the file gives the network, which a copy of another name does not keep.
+    """
     progress("reading the model", 0, 0)
     graph = load_and_prepare(model)
+    graph = replace(graph, name=name or graph.name)
     check_network(graph, board)
     library = find_cmsis_nn(cmsis_nn)
-    return make_study(model.name, graph, board, scratch_rule(board, pinned=library.is_pinned), options, progress)
+    scratch_bytes = scratch_rule(board, pinned=library.is_pinned)
+    return make_study(model.name, graph, board, scratch_bytes, options, progress, check)
 
 
 def make_study(
@@ -132,6 +150,7 @@ def make_study(
     scratch_bytes: ScratchBytes,
     options: ScheduleOptions,
     progress: Progress = _no_progress,
+    check: Check = _no_check,
 ) -> Study:
     """Plan `graph` as `options` say, and in the other ways that are worth comparing.
 
@@ -139,6 +158,7 @@ def make_study(
     """
     progress(f"planning: {title_of(options, board)}", 0, 0)
     planned = plan_network(graph, board, scratch_bytes, options)
+    check(planned)
     wanted = _other_options(planned)
     alternatives = []
     for number, other in enumerate(wanted):
@@ -160,8 +180,13 @@ def _other_options(planned: PlannedSchedule) -> tuple[ScheduleOptions, ...]:
 
 
 def _optimized(options: ScheduleOptions, optimize: Optimize) -> ScheduleOptions:
-    """The same with another goal; pictures that stream are no part of whole layers."""
-    return replace(options, optimize=optimize, stream=False if optimize is Optimize.LAYERS else options.stream)
+    """The same with another goal, which has its own need of transfers; whole layers do not stream pictures."""
+    return replace(
+        options,
+        optimize=optimize,
+        transfers=False if optimize is Optimize.TIME and options.transfers is False else None,
+        stream=False if optimize is Optimize.LAYERS else options.stream,
+    )
 
 
 def _alternative(graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> Alternative:

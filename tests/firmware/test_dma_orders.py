@@ -116,6 +116,20 @@ def test_a_network_gives_the_references_bytes_in_every_order_of_its_transfers(na
     assert network.run(order) == network.expected
 
 
+@pytest.mark.parametrize("name", ["tiles", "streamed"])
+def test_a_run_given_up_with_transfers_under_way_leaves_the_next_one_right(name: str) -> None:
+    network, under_way = built(name), 0
+    with board_device(network.image, BOARD, ORDERS[0]) as (device, board):
+        for steps in range(1, device.hello().step_count, 3):
+            device.upload(network.sources[0])
+            device.begin_steps()
+            for _ in range(steps):
+                device.step()
+            under_way += len(board.chip.mdma.unawaited)
+            assert device.infer(network.sources[1]).output == network.expected[1]
+    assert under_way > 0
+
+
 def test_no_wait_clean_or_invalidate_of_a_network_can_be_left_out_on_the_board() -> None:
     assert_each_is_missed("tiles", (Wait, Clean, Invalidate))
 

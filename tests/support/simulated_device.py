@@ -124,6 +124,10 @@ class SimulatedDevice(Transport):
         """The step whose kernel fails from now on; of the streamed network the strip whose first layer fails."""
         self._library.simulation_fail_step(step)
 
+    def take_cycles(self, cycles: int) -> None:
+        """What each step takes from now on; 1000 before."""
+        self._library.simulation_take_cycles(cycles)
+
     def fail_scratch(self) -> None:
         """Boot with a failing self-check."""
         self._library.simulation_fail_scratch()

@@ -16,6 +16,7 @@ typedef struct {
     ta_status status;                     /* First failure, or TA_OK. */
     uint32_t total_cycles;                /* Cycles of all commands but waits for the host; saturates. */
     uint32_t stall_cycles;                /* Of these, cycles spent waiting for a DMA; saturates. */
+    uint32_t step_cycles;                 /* Of the step that ran last or waits for the host; saturates. */
     uint32_t busy_channels;               /* Bit n: a transfer on DMA channel n has been started and not waited for. */
     uint32_t layer_cycles[TA_MAX_LAYERS]; /* Cycles per layer, all its steps. */
 

@@ -51,11 +51,10 @@ typedef struct {
     uint32_t output_crc;
     uint32_t summed_bytes; /* Bytes of a streamed output in `summed_crc`. */
     uint32_t summed_crc;
-    uint32_t step_crc;       /* Of the last step that was asked for by STEP. */
-    uint32_t step_cycles;    /* Saturates. */
-    uint32_t cycles_at_step; /* Cycles of the run before the step that STEP asked for. */
-    uint32_t progress_ms;    /* Time of the last PROGRESS event. */
-    uint16_t events;         /* Sequence number of the next event; wraps. */
+    uint32_t step_crc;    /* Of the last step that was asked for by STEP. */
+    uint32_t step_cycles; /* Saturates. */
+    uint32_t progress_ms; /* Time of the last PROGRESS event. */
+    uint16_t events;      /* Sequence number of the next event; wraps. */
 } ta_link;
 
 /* Starts a session in state EMPTY; `device` must outlive the link. */

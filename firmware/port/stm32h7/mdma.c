@@ -62,13 +62,23 @@ static void configure(uint32_t channel, uintptr_t target, uintptr_t source, uint
     MDMA_CTBR(channel) = (from.tcm ? MDMA_CTBR_SBUS : 0u) | (to.tcm ? MDMA_CTBR_DBUS : 0u);
 }
 
+/* Leaves the channel off, its flags clear. One that is still at work ends the buffer it has begun before it stops,
+ * which CTCIF tells (14.5.2, 14.5.5): cleared earlier, that flag would come up in the middle of the next transfer and
+ * end the wait for it too soon. */
+static void switch_off(uint32_t channel) {
+    if ((MDMA_CCR(channel) & MDMA_CCR_EN) != 0u) {
+        MDMA_CCR(channel) = 0;
+        (void)stm32h7_wait(&MDMA_CISR(channel), MDMA_CISR_CTCIF, MDMA_CISR_CTCIF);
+    }
+    MDMA_CIFCR(channel) = MDMA_CIFCR_ALL;
+    started[channel] = false;
+}
+
 void stm32h7_dma_init(void) {
     RCC_AHB3ENR |= RCC_AHB3ENR_MDMAEN;
     (void)RCC_AHB3ENR; /* The clock runs two cycles after the write: 8.5.9. */
     for (uint32_t channel = 0; channel < TA_DMA_CHANNELS; channel++) {
-        MDMA_CCR(channel) = 0;
-        MDMA_CIFCR(channel) = MDMA_CIFCR_ALL;
-        started[channel] = false;
+        switch_off(channel);
     }
 }
 
@@ -93,9 +103,7 @@ ta_status ta_port_dma_wait(uint8_t channel) {
     for (uint32_t poll = 0; poll < WAIT_POLLS && flags == 0u; poll++) {
         flags = MDMA_CISR(channel) & (MDMA_CISR_TEIF | MDMA_CISR_CTCIF);
     }
-    MDMA_CCR(channel) = 0; /* After an error or the end it is off already: 14.5.5. */
-    MDMA_CIFCR(channel) = MDMA_CIFCR_ALL;
-    started[channel] = false;
+    switch_off(channel); /* After an error or the end it is off already: 14.5.5. */
     /* No load that follows is made before the transfer's end was seen. */
     ta_barrier_data();
     return flags == MDMA_CISR_CTCIF ? TA_OK : TA_ERROR_DMA;

@@ -21,6 +21,8 @@ CHANNELS = 4
 _TEIF, _CTCIF, _BTIF, _TCIF, _CRQA = 1 << 0, 1 << 1, 1 << 3, 1 << 4, 1 << 16
 _EN, _SWRQ = 1 << 0, 1 << 16
 _TED, _ASE, _BSE = 1 << 7, 1 << 10, 1 << 11
+_STOP_POLLS = 3
+"""Status reads after which a channel that was switched off in the middle of a transfer has stopped."""
 _TCM_BASES = (0x0000_0000, 0x2000_0000)
 _PERIPHERALS = (0x4000_0000, 0x6000_0000)
 _CONFIGURATION = ("TCR", "BNDTR", "SAR", "DAR", "TBR")
@@ -74,6 +76,8 @@ class _Channel:
         self.transfer: _Transfer | None = None
         self.unawaited: TransferSettings | None = None
         """What was requested and not seen to have ended."""
+        self.stop_polls = 0
+        """Status reads until a channel that was switched off in the middle has stopped; 0: it does not have to."""
 
     def name(self, register: str) -> str:
         return f"C{self.index}{register}"
@@ -87,6 +91,10 @@ class _Channel:
             transfer.polls_left -= 1
             if transfer.polls_left < 0:
                 self._mdma.finish(self)
+        if self.stop_polls:
+            self.stop_polls -= 1
+            if not self.stop_polls:
+                self._mdma.stopped(self)
         flags = self.value("ISR")
         if flags & (_TEIF | _CTCIF):
             self._mdma.seen(self)
@@ -208,11 +216,15 @@ class Mdma(Peripheral):
         self.values[channel.name("CR")] &= ~_EN
 
     def abandon(self, channel: _Channel) -> None:
-        """The firmware has switched the channel off in the middle: what has not arrived never does."""
+        """The firmware has switched the channel off in the middle: what has not arrived never does. The channel stops
+        some time later, and shows that by CTCIF: 14.5.2."""
         if channel.transfer is not None:
             channel.transfer = None
-            self.values[channel.name("ISR")] = self.values[channel.name("ISR")] & ~_CRQA | _CTCIF
-            self.seen(channel)
+            channel.stop_polls = _STOP_POLLS
+
+    def stopped(self, channel: _Channel) -> None:
+        """The channel has ended the buffer it was at."""
+        self.values[channel.name("ISR")] = self.values[channel.name("ISR")] & ~_CRQA | _CTCIF
 
     def seen(self, channel: _Channel) -> None:
         """The firmware knows that the channel's transfer has ended."""

@@ -156,6 +156,8 @@ def test_a_transfer_that_never_ends_is_a_dma_error_in_bounded_time() -> None:
     assert probe.wait(0) == ERROR_ARGUMENT
     # Some instructions a poll: a million polls, and far from the watchdog's limit.
     assert 2_000_000 < probe.board.counter.instructions < 40_000_000
+    # The channel has stopped: the chip, and the model, would not take another transfer before.
+    assert probe.start(0, DTCM, FLASH, 64) == OK
 
 
 def test_without_its_wait_a_transfer_has_not_arrived_late() -> None:

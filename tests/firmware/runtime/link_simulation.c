@@ -15,6 +15,7 @@ static uint32_t sent_count;
 static uint32_t boots;
 static uint32_t milliseconds;
 static uint32_t cycle_counter;
+static uint32_t cycles_per_step = 1000;
 static ta_link session;
 static ta_link_device device;
 static const ta_network *network = &ta_network_instance;
@@ -71,6 +72,7 @@ void simulation_forget(void) {
     boots = 0;
     sent_count = 0;
     cycle_counter = 0;
+    cycles_per_step = 1000;
     test_failing_step = 99u;
     stream_failing_strip = 99u;
     network = &ta_network_instance;
@@ -115,8 +117,12 @@ uint32_t simulation_take(uint8_t *bytes, uint32_t room) {
     return count;
 }
 
+void simulation_take_cycles(uint32_t cycles) {
+    cycles_per_step = cycles;
+}
+
 uint32_t ta_port_cycles(void) {
-    cycle_counter += 1000u;
+    cycle_counter += cycles_per_step;
     return cycle_counter;
 }
 

@@ -137,6 +137,13 @@ def test_verify_of_a_project_that_was_not_built_says_so(tmp_path: Path, photo: P
     assert_one_clear_error(done, 3, "no firmware image yet")
 
 
+@pytest.mark.parametrize("command", ["size", "emulate", "verify", "bench"])
+def test_a_project_of_another_board_is_refused(tmp_path: Path, command: str) -> None:
+    done = tinyanime(command, "--board", "stm32h743", "--project", picture_project(), cwd=tmp_path)
+    assert_one_clear_error(done, 3, "was compiled for posix, not for stm32h743.")
+    assert done.stdout == ""
+
+
 def test_a_project_with_another_model_is_refused(tmp_path: Path, photo: Path) -> None:
     model = picture_model(tmp_path / "m.onnx")
     assert tinyanime("compile", model, "--board", "posix", "-o", "p", cwd=tmp_path).returncode == 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from tests.models.builders import QdqBuilder, save
 from tinyanime.codegen.bundle import load_bundle
+from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.host.commands.compile import compile_command
 
 
@@ -56,6 +58,26 @@ def test_ram_needs_less_than_layers_and_each_says_what_it_is(tmp_path: Path) -> 
         assert figures[choice]["gap_bytes"] == figures[choice]["peak_bytes"] - figures[choice]["lower_bound_bytes"]
     assert figures["ram"]["peak_bytes"] < figures["layers"]["peak_bytes"]
     assert figures["layers"]["steps"] == figures["layers"]["kernel_calls"] == figures["layers"]["layers"]
+
+
+@pytest.mark.parametrize("option", ["--dma", "--stream"])
+def test_whole_layers_take_neither_transfers_nor_streams(tmp_path: Path, option: str) -> None:
+    arguments = [str(model(tmp_path / "m.onnx")), "-b", "stm32h743", "-o", str(tmp_path / "p")]
+    result = CliRunner().invoke(compile_command, [*arguments, "--optimize", "layers", option])
+    assert result.exit_code == 2
+    assert f"{option} does not go with --optimize layers" in result.output
+    assert not (tmp_path / "p").exists()
+
+
+def test_whole_layers_that_do_not_fit_are_sent_to_strips(tmp_path: Path) -> None:
+    builder = QdqBuilder(3, name="wide")
+    x = builder.conv(builder.input((1, 3, 128, 128)), 48)
+    path = save(builder.finish(builder.conv(x, 3)), tmp_path / "wide.onnx")
+    arguments = [str(path), "-b", "stm32h743", "-o", str(tmp_path / "p"), "-q"]
+    with pytest.raises(DoesNotFitError) as caught:
+        CliRunner().invoke(compile_command, [*arguments, "--optimize", "layers"], catch_exceptions=False)
+    assert "Compile it in strips (--optimize time)." in caught.value.hint
+    assert CliRunner().invoke(compile_command, arguments).exit_code == 0
 
 
 def test_the_schedule_is_printed_when_asked_for(tmp_path: Path) -> None:

@@ -220,6 +220,20 @@ def test_a_channel_switched_off_in_the_middle_moves_no_more() -> None:
     assert bench.memories.read(AXI, 64) != CONTENT[:64]
 
 
+def test_a_channel_switched_off_in_the_middle_stops_later_and_takes_no_transfer_before() -> None:
+    bench = Bench()
+    bench.configure(AXI, FLASH, 64)
+    bench.request()
+    bench.bus.write(C0 + CR, 4, 0)
+    bench.bus.write(C0 + IFCR, 4, 0x1F)  # Clears nothing: the flag comes with the end of the buffer.
+    with pytest.raises(BusError, match="started MDMA channel 0 again without a wait"):
+        bench.bus.write(C0 + CR, 4, EN)
+    assert bench.bus.read(C0 + ISR, 4) & (CTCIF | CRQA) == CRQA
+    assert bench.poll() & (CTCIF | CRQA) == CTCIF
+    bench.request()
+    assert bench.poll() & CTCIF
+
+
 @pytest.mark.parametrize(
     ("tcr", "count", "tbr", "message"),
     [

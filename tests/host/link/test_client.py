@@ -32,6 +32,20 @@ def test_an_inference_gives_the_networks_output_and_its_cycles() -> None:
     assert device.layer_cycles() == (2000, 1000)
 
 
+def test_cycles_are_right_beyond_the_devices_counter_of_all_of_them() -> None:
+    transport = SimulatedDevice()
+    transport.take_cycles(3 * 10**9)
+    device = Device(transport)
+    result = device.infer(PICTURE).result
+    assert device.layer_cycles() == (2**32 - 1, 3 * 10**9)
+    assert result.total_cycles == 2**32 - 1 + 3 * 10**9
+    transport.take_cycles(2 * 10**9)
+    device.upload(OTHER)
+    device.begin_steps()
+    assert [device.step().cycles for _ in range(STEP_COUNT)] == [2 * 10**9] * 3
+    assert device.layer_cycles() == (4 * 10**9, 2 * 10**9)
+
+
 def test_picture_after_picture_goes_through_the_same_device_even_the_same_one_twice() -> None:
     device = Device(SimulatedDevice())
     for picture in (PICTURE, OTHER, OTHER, PICTURE, PICTURE, PICTURE):

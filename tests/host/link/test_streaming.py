@@ -271,6 +271,43 @@ def test_events_that_get_lost_are_made_up_for_by_status(lost: m.Kind) -> None:
     assert transport.time < 60
 
 
+@pytest.mark.parametrize(
+    ("kind", "windows"),
+    [(m.Kind.TAKE, SMALL), (m.Kind.READ_OUTPUT, Windows(0, 1500)), (m.Kind.DATA, Windows(SMALL.input_bytes, 0))],
+    ids=lambda value: value.name if isinstance(value, m.Kind) else "",
+)
+def test_an_answer_lost_before_a_long_silence_costs_time_and_no_more(kind: m.Kind, windows: Windows) -> None:
+    class Computing(Altered):
+        """Loses what it receives, and sends nothing, until a moment."""
+
+        until = 0.0
+
+        def read(self, timeout_s: float) -> bytes:
+            if self.time < self.until:
+                self.pause(max(timeout_s, 0.001))
+                return b""
+            return super().read(timeout_s)
+
+        def write(self, data: bytes) -> None:
+            super().write(data if self.time >= self.until else b"")
+
+    transport, lost = Computing(windows), list[Frame]()
+
+    def incoming(frame: Frame) -> Frame | None:
+        if frame.type != kind | m.Kind.REPLY or (lost and transport.time >= transport.until):
+            return frame
+        if kind == m.Kind.DATA and m.NextOffset.unpack(frame.payload).offset < STREAM_BYTES:
+            return frame
+        transport.until = transport.until or transport.time + 20.0
+        lost.append(frame)
+        return None
+
+    transport.incoming = incoming
+    inference = Device(transport).infer(PICTURE)
+    assert (inference.output, inference.restarts) == (stream_output(PICTURE), 0)
+    assert lost
+
+
 def test_the_answer_to_the_last_data_may_get_lost_without_starting_over() -> None:
     transport = Altered(UNEVEN)
     lost: list[Frame] = []

@@ -121,13 +121,14 @@ def test_an_unplugged_board_is_found_again_and_the_picture_completed(tmp_path: P
 
 
 def test_an_unplugged_board_that_stays_away_ends_in_a_link_error(tmp_path: Path) -> None:
-    with PcDevice(tmp_path) as board, open_device(str(board.port), timing=Timing(reopen_s=0.3)) as device:
+    with PcDevice(tmp_path) as board, open_device(str(board.port), timing=Timing(reopen_s=1.0)) as device:
         device.hello()
         board.unplug()
         started = time.monotonic()
         with pytest.raises(LinkError, match="went away in the middle and did not come back"):
             device.infer(PICTURE)
-        assert time.monotonic() - started < 10.0
+        # Waited for once, not again for every restart that is left.
+        assert 0.9 < time.monotonic() - started < 1.9
 
 
 @pytest.mark.parametrize("seed", range(2))

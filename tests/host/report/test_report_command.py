@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.picture_project import assert_one_clear_error, picture_model, tinyanime
+from tests.support.report_study import report_model
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.bundle import load_bundle
 from tinyanime.codegen.compiler import CompileOptions, compile_model
@@ -53,6 +54,27 @@ def test_the_report_of_a_project_has_its_options_and_plan(tmp_path: Path, projec
     assert names == {f"{chart}.{kind}" for chart in ("memory", "strips", "course") for kind in ("svg", "png")}
 
 
+@pytest.mark.parametrize(
+    ("board", "optimize", "transfers", "titles"),
+    [
+        ("stm32h743", Optimize.RAM, True, ("least memory", "least memory, with DMA")),
+        ("mps2-an500", Optimize.TIME, True, ("fastest", "fastest, with copies")),
+        ("stm32h743", Optimize.TIME, False, ("fastest, without DMA", "fastest")),
+    ],
+)
+def test_every_choice_of_transfers_is_found_in_the_project(
+    tmp_path: Path, board: str, optimize: Optimize, transfers: bool, titles: tuple[str, str]
+) -> None:
+    options = CompileOptions(schedule=ScheduleOptions(optimize, transfers=transfers))
+    bundle = compile_model(report_model(tmp_path / "big.onnx"), load_board(board), tmp_path / "p", options=options)
+    done = tinyanime("report", "--project", tmp_path / "p", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    # The network's name is the compiled one's, not that of the project's copy of the model.
+    assert lines[0].startswith(f"big on {board}: peak {bundle.manifest.certificate.total_peak_bytes:,} bytes")
+    assert lines[2].startswith(f"{titles[bundle.manifest.transfers]}  ")
+
+
 def test_a_project_of_another_plan_is_refused(tmp_path: Path, project: Path) -> None:
     changed = tmp_path / "project"
     shutil.copytree(project, changed)
@@ -89,6 +111,7 @@ def test_what_is_missing_is_named(tmp_path: Path, arguments: tuple[str, ...], wo
         (("model.onnx",), "--board"),
         (("model.onnx", "--project", "folder"), "either"),
         (("--project", "folder", "--no-dma"), "project keeps"),
+        (("model.onnx", "--board", "stm32h743", "--optimize", "layers", "--dma"), "--dma does not go with"),
         (("model.onnx", "--board", "stm32h743", "--optimize", "speed"), "speed"),
     ],
 )

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.graphs import generator, no_scratch
 from tests.support.report_study import report_study
+from tinyanime.boards.loader import load_board
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.schedule.choose import ScheduleOptions
 from tinyanime.host.report.page import cycles_text, percent, render_page
 from tinyanime.host.report.palette import light_colors
-from tinyanime.host.report.study import Study
+from tinyanime.host.report.study import Alternative, Study, make_study
 
 _VOID = {"meta", "link", "input", "br", "img"}
 
@@ -162,6 +165,22 @@ def test_names_from_a_model_stay_text() -> None:
     assert reader.elements.count("script") == 2
     assert json.loads(reader.text_of["data"])["ops"][0] == name
     assert name in next(row[1] for row in reader.rows if row and row[0] == "1")
+
+
+def test_a_plan_without_transfers_says_so_in_words() -> None:
+    board = load_board("mps2-an500")
+    graph = generator(32)
+    page = render_page(make_study("g.onnx", graph, board, no_scratch, ScheduleOptions()), "tinyanime report")
+    assert "no transfers to wait for" in page
+    assert "0 transfers" not in page
+
+
+def test_a_refusal_keeps_the_spelling_of_its_title() -> None:
+    study = report_study()
+    refused = Alternative(ScheduleOptions(transfers=False), None, "It does not fit.", 0, 0)
+    whole = study.alternatives[-1]
+    page = render_page(replace(study, alternatives=(refused, whole)), "tinyanime report")
+    assert "Fastest, without DMA: It does not fit." in page
 
 
 def test_what_is_read_first_is_short() -> None:

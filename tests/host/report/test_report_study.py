@@ -54,9 +54,19 @@ def test_a_plan_without_transfers_has_no_such_alternative() -> None:
 
 
 def test_copies_by_the_core_are_not_called_dma() -> None:
-    options = ScheduleOptions(transfers=False)
-    assert title_of(options, load_board("stm32h743")) == "fastest, without DMA"
-    assert title_of(options, load_board("mps2-an500")) == "fastest, without copies"
+    without, with_them = ScheduleOptions(transfers=False), ScheduleOptions(transfers=True)
+    assert title_of(without, load_board("stm32h743")) == "fastest, without DMA"
+    assert title_of(with_them, load_board("mps2-an500")) == "fastest, with copies"
+
+
+def test_a_title_leaves_out_what_goes_without_saying() -> None:
+    board = load_board("stm32h743")
+    titles = [title_of(ScheduleOptions(goal, transfers=dma), board) for goal in Optimize for dma in (False, None, True)]
+    assert titles == [
+        *("fastest, without DMA", "fastest", "fastest"),
+        *("least memory", "least memory", "least memory, with DMA"),
+        *("layer by layer",) * 3,
+    ]
 
 
 def test_layer_by_layer_is_listed_once_when_it_is_what_was_asked_for() -> None:

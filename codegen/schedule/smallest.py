@@ -1,0 +1,62 @@
+"""The layouts that need the least memory: of the network, and with skipped tensors computed again where that may help.
+
+A tensor that is computed again need not be kept while the operators between its producer and its late reader run. It
+can help only where the layout of least memory is at its fullest meanwhile; other variants are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.memory.shortage import fullest
+from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.cost import CostModel
+from tinyanime.codegen.schedule.layout import Layout
+from tinyanime.codegen.schedule.plan import Schedule
+from tinyanime.codegen.schedule.recompute import RecomputeVariant, recompute_variants
+from tinyanime.codegen.schedule.search import LOW_STRIP_ROWS, layout_space
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SmallLayout:
+    """A layout of `variant`; `alive_bytes` are those of its built schedule's fullest step, so no plan needs less."""
+
+    variant: RecomputeVariant
+    layout: Layout
+    alive_bytes: int
+    cycles: int
+
+
+def small_layouts(
+    graph: Graph, scratch_bytes: ScratchBytes, cost: CostModel, template: Layout
+) -> tuple[SmallLayout, ...]:
+    """Candidates for least memory, the smallest first."""
+    found: list[SmallLayout] = []
+    full: list[range] = []
+    for small, schedule in _layouts(RecomputeVariant(graph, ()), scratch_bytes, cost, template):
+        found.append(small)
+        full.append(_fullest_stage(schedule))
+    for variant in recompute_variants(graph):
+        if any(variant.spared.start < ops.stop and ops.start < variant.spared.stop for ops in full):
+            found += [small for small, _ in _layouts(variant, scratch_bytes, cost, template)]
+    return tuple(sorted(found, key=lambda small: (small.alive_bytes, small.cycles)))
+
+
+def _layouts(
+    variant: RecomputeVariant, scratch_bytes: ScratchBytes, cost: CostModel, template: Layout
+) -> Iterator[tuple[SmallLayout, Schedule]]:
+    """With shared buffers and without: one lives longer than either tensor, which may cost more than it saves."""
+    space = layout_space(variant.graph, scratch_bytes, cost, template, LOW_STRIP_ROWS)
+    for option in (space.smallest(), space.apart().smallest()):
+        schedule = build_schedule(variant.graph, option.layout, scratch_bytes)
+        _, alive = fullest(schedule.buffers)
+        yield SmallLayout(variant, option.layout, alive, option.cycles), schedule
+
+
+def _fullest_stage(schedule: Schedule) -> range:
+    """Operators of the stage in which the most bytes are alive."""
+    step, _ = fullest(schedule.buffers)
+    ops = schedule.stages[schedule.steps[step].stage].ops
+    return range(ops[0], ops[-1] + 1)
