@@ -23,7 +23,7 @@ TINYANIME := $(BIN)/tinyanime
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow build flash emulate verify size bench bench-memory boards doctor clean distclean \
+.PHONY: help demo test test-slow build flash emulate verify size bench bench-memory report boards doctor clean distclean \
 	lint format fuzz fuzz-corpus hil train setup setup-demo setup-flash setup-test setup-train
 
 help: ## Show this list

@@ -43,8 +43,11 @@ _NO_TRANSFERS = TransferOptions(weight_slot_bytes=0, activation_tile_bytes=0)
 
 
 _TILES_ONLY = TransferOptions(weight_slot_bytes=0, slots=_WEIGHT_SLOTS, activation_tile_bytes=_ACTIVATION_TILE_BYTES)
-_MOST_PLACED = 4
+_MOST_PLACED = 2
 """Plans of small schedules that are compared: each may take the planner's whole effort."""
+
+_LEAST_HOPE = 1.01
+"""Another small schedule is placed only if its fullest step is smaller than the best plan by this factor."""
 
 _BETWEEN = (0.75, 0.5, 0.25)
 """Budgets between the nearly fastest layout's and the smallest one's, where the former has no plan."""
@@ -130,7 +133,8 @@ class _Choice:
             return (False, True) if can_stream(self.graph) else (False,)
         if wanted and not can_stream(self.graph):
             raise ModelError(
-                f"Network '{self.graph.name}' cannot be streamed: its input or output has no rows to exchange.",
+                f"Network '{self.graph.name}' cannot be streamed: its input or output is no map of rows "
+                "that one stage of kernels reads or makes.",
                 hint="Compile it without --stream.",
             )
         return (wanted,)
@@ -165,7 +169,7 @@ class _Choice:
         best: PlannedSchedule | None = None
         placed = 0
         for small in small_layouts(self.graph, self.scratch_bytes, CostModel(), template):
-            if best is not None and (placed == _MOST_PLACED or _total_peak(best) <= small.alive_bytes):
+            if best is not None and (placed == _MOST_PLACED or _total_peak(best) <= _LEAST_HOPE * small.alive_bytes):
                 break
             for transfers in self._small_transfer_choices(small.variant.graph):
                 planned = self._realise(small.variant, small.layout, transfers, exact=True)
