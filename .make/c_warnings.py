@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tinyanime.boards.loader import list_boards
 from tinyanime.boards.schema import Board, MemoryUse
+from tinyanime.codegen.board_support import port_folders
 from tinyanime.codegen.emit.render import environment
 
 FIRMWARE = Path(__file__).resolve().parents[1] / "firmware"
@@ -44,7 +45,7 @@ def _compilers(board: Board) -> tuple[str, ...]:
 
 
 def _sources(board: Board) -> list[Path]:
-    folders = ["kernels", "link", "runtime", f"port/{board.family}", f"startup/{board.core.replace('-', '_')}"]
+    folders = ["kernels", "link", "runtime", *port_folders(board), f"startup/{board.core.replace('-', '_')}"]
     return [source for folder in folders for source in sorted((FIRMWARE / folder).glob("*.c"))]
 
 

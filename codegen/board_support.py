@@ -12,6 +12,16 @@ HOST_CORE = "host"
 """The PC: it starts programs by itself."""
 
 
+FAMILIES_WITH_DMA = ("stm32h7",)
+"""Ports that drive a DMA and a data cache of their own; the others share `port_shared/dma_by_copy.c`."""
+
+
+def port_folders(board: Board) -> tuple[str, ...]:
+    """Folders of the port, relative to the firmware."""
+    shared = () if board.family in FAMILIES_WITH_DMA else ("port_shared",)
+    return (f"port/{board.family}", *shared)
+
+
 def startup_folder(board: Board) -> str:
     """Folder of the core's vectors and reset code, relative to the firmware; empty where the core needs none."""
     return "" if board.core == HOST_CORE else f"startup/{board.core.replace('-', '_')}"

@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from tinyanime.boards.schema import Board, MemoryUse
-from tinyanime.codegen.board_support import startup_folder
+from tinyanime.codegen.board_support import port_folders, startup_folder
 from tinyanime.codegen.bundle import MANIFEST_NAME, MODEL_NAME, Manifest
 from tinyanime.codegen.cmsis_nn.sources import KernelLibrary
 from tinyanime.codegen.emit.calls import ConvolutionCall
@@ -130,7 +130,7 @@ def _whole_lines(size_bytes: int) -> int:
 
 def _firmware_files(board: Board) -> _Files:
     root = files("tinyanime.firmware")
-    folders = ["include/tinyanime", "runtime", "link", "kernels", f"port/{board.family}"]
+    folders = ["include/tinyanime", "runtime", "link", "kernels", *port_folders(board)]
     if startup := startup_folder(board):
         folders.append(startup)
     content: _Files = {}

@@ -19,6 +19,10 @@ from tinyanime.codegen.schedule.recompute import RecomputeVariant, recompute_var
 from tinyanime.codegen.schedule.search import LOW_STRIP_ROWS, layout_space
 
 
+_ROOMS = (1.0, 1.1, 1.25, 1.5, 2.0, 1000.0)
+"""Budgets of the layouts that are built, relative to the least estimate; the last one is no limit."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class SmallLayout:
     """A layout of `variant`; `alive_bytes` are those of its built schedule's fullest step, so no plan needs less."""
@@ -35,24 +39,34 @@ def small_layouts(
     """Candidates for least memory, the smallest first."""
     found: list[SmallLayout] = []
     full: list[range] = []
-    for small, schedule in _layouts(RecomputeVariant(graph, ()), scratch_bytes, cost, template):
+    for small, schedule in _layouts(RecomputeVariant(graph, ()), scratch_bytes, cost, template, _ROOMS):
         found.append(small)
         full.append(_fullest_stage(schedule))
     for variant in recompute_variants(graph):
         if any(variant.spared.start < ops.stop and ops.start < variant.spared.stop for ops in full):
-            found += [small for small, _ in _layouts(variant, scratch_bytes, cost, template)]
+            found += [small for small, _ in _layouts(variant, scratch_bytes, cost, template, _ROOMS[:1])]
     return tuple(sorted(found, key=lambda small: (small.alive_bytes, small.cycles)))
 
 
 def _layouts(
-    variant: RecomputeVariant, scratch_bytes: ScratchBytes, cost: CostModel, template: Layout
+    variant: RecomputeVariant, scratch_bytes: ScratchBytes, cost: CostModel, template: Layout, rooms: tuple[float, ...]
 ) -> Iterator[tuple[SmallLayout, Schedule]]:
-    """With shared buffers and without: one lives longer than either tensor, which may cost more than it saves."""
+    """With shared buffers and without: one lives longer than either tensor, which may cost more than it saves.
+
+    That is why the search's estimate is not the last word, and layouts of more room are built and compared too.
+    """
     space = layout_space(variant.graph, scratch_bytes, cost, template, LOW_STRIP_ROWS)
-    for option in (space.smallest(), space.apart().smallest()):
-        schedule = build_schedule(variant.graph, option.layout, scratch_bytes)
-        _, alive = fullest(schedule.buffers)
-        yield SmallLayout(variant, option.layout, alive, option.cycles), schedule
+    tried: set[Layout] = set()
+    for kind in (space, space.apart()):
+        least = kind.smallest().peak_bytes
+        for room in rooms:
+            option = kind.fastest(int(least * room))
+            if option is None or option.layout in tried:
+                continue
+            tried.add(option.layout)
+            schedule = build_schedule(variant.graph, option.layout, scratch_bytes)
+            _, alive = fullest(schedule.buffers)
+            yield SmallLayout(variant, option.layout, alive, option.cycles), schedule
 
 
 def _fullest_stage(schedule: Schedule) -> range:

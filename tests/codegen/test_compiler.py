@@ -14,10 +14,11 @@ from tests.models.random_networks import random_network
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.bundle import MANIFEST_NAME, MANIFEST_VERSION, load_bundle
-from tinyanime.codegen.compiler import MOST_LAYERS, CompileOptions, compile_model
+from tinyanime.codegen.compiler import CompileOptions, compile_model
 from tinyanime.codegen.errors import BoardError, DoesNotFitError, InputError, ModelError
 from tinyanime.codegen.ir.text import format_graph
 from tinyanime.codegen.schedule import choose
+from tinyanime.codegen.schedule.recompute import MOST_LAYERS
 
 SHIPPED = Path(__file__).parents[2] / "codegen" / "models" / "anime128" / "model.onnx"
 

@@ -11,6 +11,7 @@ import jinja2
 
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board, MemoryUse
+from tinyanime.codegen.board_support import port_folders
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates" / "project" / "baremetal"
@@ -27,7 +28,7 @@ class ArenaBank:
 
 def write_project(directory: Path, board: Board, main: Path = HELLO, banks: tuple[ArenaBank, ...] = ()) -> None:
     """A project folder with `main` in place of the network and link."""
-    for part in ("include", f"port/{board.family}", "startup"):
+    for part in ("include", *port_folders(board), "startup"):
         shutil.copytree(ROOT / "firmware" / part, directory / "firmware" / part)
     (directory / "network").mkdir()
     shutil.copy(main, directory / "network" / "main.c")

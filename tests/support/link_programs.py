@@ -40,6 +40,7 @@ def stdio_firmware() -> Path:
         FIRMWARE / "runtime" / "main.c",
         TEST_RUNTIME / "test_network.c",
         FIRMWARE / "port" / "posix" / "port_posix.c",
+        FIRMWARE / "port_shared" / "dma_by_copy.c",
     )
     return compile_program(_build_directory() / "firmware", sources, "-O1", *SANITIZERS)
 
@@ -53,6 +54,7 @@ def streaming_firmware() -> Path:
         FIRMWARE / "runtime" / "main.c",
         TEST_RUNTIME / "stream_network.c",
         FIRMWARE / "port" / "posix" / "port_posix.c",
+        FIRMWARE / "port_shared" / "dma_by_copy.c",
     )
     return compile_program(_build_directory() / "streaming", sources, "-O1", "-DSTREAM_WINDOW_BYTES=2048u", *SANITIZERS)
 

@@ -84,7 +84,7 @@ def build_arm_probe(directory: Path, board_name: str, bank: str) -> Path:
 
 def write_posix_project(directory: Path) -> None:
     """A project of the PC's Makefile template with the probe in it."""
-    for part in ("include", "port/posix"):
+    for part in ("include", "port/posix", "port_shared"):
         shutil.copytree(ROOT / "firmware" / part, directory / "firmware" / part)
     shutil.copy(PROBE, directory / "probe.c")
     environment = jinja2.Environment(

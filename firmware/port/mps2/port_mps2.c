@@ -60,8 +60,6 @@ _Static_assert(sizeof(cmsdk_timer) == 0x10, "register offsets");
 #define NVIC_ISER0 TA_REG32(0xE000E100u)
 #define NVIC_ICPR0 TA_REG32(0xE000E280u)
 
-#define LARGEST_DMA_BYTES 65536u
-
 /* Two empty polls closer together than this (20 us) mean that the caller has nothing else to do. */
 #define IDLE_CYCLES 500u
 
@@ -178,37 +176,6 @@ uint32_t ta_port_clock_hz(void) {
 /* All zero: the FPGA board has no unique id. */
 void ta_port_unique_id(uint8_t id[12]) {
     memset(id, 0, 12);
-}
-
-/* There is no DMA: a transfer is a copy by the core. What remains of it is that the caller waits for it, once. */
-static bool dma_started[TA_DMA_CHANNELS];
-
-ta_status ta_port_dma_start(uint8_t channel, void *target, const void *source, uint32_t bytes) {
-    if (channel >= TA_DMA_CHANNELS || dma_started[channel] || bytes == 0u || bytes > LARGEST_DMA_BYTES) {
-        return TA_ERROR_ARGUMENT;
-    }
-    memcpy(target, source, bytes);
-    dma_started[channel] = true;
-    return TA_OK;
-}
-
-ta_status ta_port_dma_wait(uint8_t channel) {
-    if (channel >= TA_DMA_CHANNELS || !dma_started[channel]) {
-        return TA_ERROR_ARGUMENT;
-    }
-    dma_started[channel] = false;
-    return TA_OK;
-}
-
-/* The caches stay off. */
-void ta_port_cache_clean(const void *address, uint32_t bytes) {
-    (void)address;
-    (void)bytes;
-}
-
-void ta_port_cache_invalidate(void *address, uint32_t bytes) {
-    (void)address;
-    (void)bytes;
 }
 
 /* The CMSDK watchdog stays off: nothing can hang but the emulator, which can be stopped. */

@@ -16,7 +16,6 @@
 
 #define RX_BUFFER_BYTES 65536u /* Holds what arrives while the output is stuck; a power of two. */
 #define TX_BUFFER_BYTES 4096u
-#define LARGEST_DMA_BYTES 65536u
 #define NANOSECONDS_PER_SECOND 1000000000u
 #define NANOSECONDS_PER_MILLISECOND 1000000u
 
@@ -147,37 +146,6 @@ uint32_t ta_port_clock_hz(void) {
 /* All zero: a process has no id that lasts. */
 void ta_port_unique_id(uint8_t id[12]) {
     memset(id, 0, 12);
-}
-
-/* There is no DMA: a transfer is a copy by the core. What remains of it is that the caller waits for it, once. */
-static bool dma_started[TA_DMA_CHANNELS];
-
-ta_status ta_port_dma_start(uint8_t channel, void *target, const void *source, uint32_t bytes) {
-    if (channel >= TA_DMA_CHANNELS || dma_started[channel] || bytes == 0u || bytes > LARGEST_DMA_BYTES) {
-        return TA_ERROR_ARGUMENT;
-    }
-    memcpy(target, source, bytes);
-    dma_started[channel] = true;
-    return TA_OK;
-}
-
-ta_status ta_port_dma_wait(uint8_t channel) {
-    if (channel >= TA_DMA_CHANNELS || !dma_started[channel]) {
-        return TA_ERROR_ARGUMENT;
-    }
-    dma_started[channel] = false;
-    return TA_OK;
-}
-
-/* The caches of a PC are coherent. */
-void ta_port_cache_clean(const void *address, uint32_t bytes) {
-    (void)address;
-    (void)bytes;
-}
-
-void ta_port_cache_invalidate(void *address, uint32_t bytes) {
-    (void)address;
-    (void)bytes;
 }
 
 /* There is no watchdog: whoever started the process can end it. */

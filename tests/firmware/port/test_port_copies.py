@@ -36,7 +36,7 @@ class PosixPort:
 
 @pytest.fixture
 def posix(tmp_path: Path) -> PosixPort:
-    sources = (FIRMWARE / "port" / "posix" / "port_posix.c",)
+    sources = (FIRMWARE / "port_shared" / "dma_by_copy.c",)
     return PosixPort(ctypes.CDLL(str(compile_program(tmp_path / "port.so", sources, "-shared", "-fPIC"))))
 
 
