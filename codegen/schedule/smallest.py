@@ -18,8 +18,7 @@ from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.recompute import RecomputeVariant, recompute_variants
 from tinyanime.codegen.schedule.search import LOW_STRIP_ROWS, layout_space
 
-
-_ROOMS = (1.0, 1.1, 1.25, 1.5, 2.0, 1000.0)
+_ROOMS = (1.0, 1.25, 2.0, 1000.0)
 """Budgets of the layouts that are built, relative to the least estimate; the last one is no limit."""
 
 
@@ -37,13 +36,12 @@ def small_layouts(
     graph: Graph, scratch_bytes: ScratchBytes, cost: CostModel, template: Layout
 ) -> tuple[SmallLayout, ...]:
     """Candidates for least memory, the smallest first."""
-    found: list[SmallLayout] = []
-    full: list[range] = []
-    for small, schedule in _layouts(RecomputeVariant(graph, ()), scratch_bytes, cost, template, _ROOMS):
-        found.append(small)
-        full.append(_fullest_stage(schedule))
+    built = list(_layouts(RecomputeVariant(graph, ()), scratch_bytes, cost, template, _ROOMS))
+    found = [small for small, _ in built]
+    _, smallest = min(built, key=lambda item: (item[0].alive_bytes, item[0].cycles))
+    full = _fullest_stage(smallest)
     for variant in recompute_variants(graph):
-        if any(variant.spared.start < ops.stop and ops.start < variant.spared.stop for ops in full):
+        if variant.spared.start < full.stop and full.start < variant.spared.stop:
             found += [small for small, _ in _layouts(variant, scratch_bytes, cost, template, _ROOMS[:1])]
     return tuple(sorted(found, key=lambda small: (small.alive_bytes, small.cycles)))
 

@@ -111,7 +111,7 @@ def _draw_stages(axes: Axes, schedule: Schedule, scale: TimeScale) -> None:
         if number:
             axes.axvline(begin, color=colors["stage"], linewidth=0.9, linestyle=(0, (3, 3)))
         rows = "1 row" if stage.strip_rows == 1 else f"{stage.strip_rows} rows"
-        text = f"stage {number + 1}: " + ("whole" if stage.strips == 1 else f"{stage.strips} strips of {rows}")
+        text = f"stage {number}: " + ("whole" if stage.strips == 1 else f"{stage.strips} strips of {rows}")
         # Names that would run into one another are left out.
         if begin >= free_from and (end - begin) / scale.end > 0.006 * len(text):
             axes.annotate(

@@ -96,7 +96,7 @@ function drawStages(context, area, bottom, x) {
     }
     const left = Math.max(begin, area.left) + 4;
     context.fillStyle = color("soft");
-    const text = `stage ${index + 1}: ${stageText(stage)}`;
+    const text = `stage ${index}: ${stageText(stage)}`;
     const room = Math.min(end, area.right) - left - 4;
     if (room > 20) context.fillText(fitted(context, text, room), left, 14);
   });

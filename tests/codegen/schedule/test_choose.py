@@ -27,7 +27,6 @@ from tinyanime.codegen.schedule.search import layout_space
 from tinyanime.codegen.schedule.smallest import small_layouts
 from tinyanime.codegen.schedule.stage_cost import StageCosts
 
-
 SEEDS = tuple(range(24))
 
 
