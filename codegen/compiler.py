@@ -19,9 +19,9 @@ from tinyanime.codegen.ir.ops import Padding, Size2D
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.build import ScratchBytes
 from tinyanime.codegen.schedule.choose import MOST_LAYERS, PlannedSchedule, ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.resolution import with_largest_resolution
+from tinyanime.codegen.schedule.strips.build import ScratchBytes
 
 Progress = Callable[[str, int, int], None]
 """Called with (what happens now, steps done, steps in all)."""

@@ -13,7 +13,7 @@ from tinyanime.codegen.cmsis_nn.scratch import (
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import AveragePool, Conv2D, Op
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
-from tinyanime.codegen.schedule.build import ScratchBytes
+from tinyanime.codegen.schedule.strips.build import ScratchBytes
 
 DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33")
 """Cores with the DSP extension: CMSIS-NN's kernels there widen inputs into a scratch buffer."""

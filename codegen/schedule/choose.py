@@ -15,19 +15,19 @@ from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem, Objective
 from tinyanime.codegen.memory.solve import Shortage, solve
 from tinyanime.codegen.memory.validate import validate_plan
-from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
-from tinyanime.codegen.schedule.check import check_schedule
-from tinyanime.codegen.schedule.coherence import add_maintenance
+from tinyanime.codegen.schedule.check.check import check_schedule
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.dma import TransferOptions, add_transfers
-from tinyanime.codegen.schedule.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.plan import Recomputed, Schedule
-from tinyanime.codegen.schedule.reach import dma_reach, unusable_dma
-from tinyanime.codegen.schedule.recompute import MOST_LAYERS, RecomputeVariant
-from tinyanime.codegen.schedule.search import LayoutSpace, layout_space
 from tinyanime.codegen.schedule.shortage import Attempt, no_banks, plan_does_not_fit, too_many_steps
-from tinyanime.codegen.schedule.smallest import small_layouts
+from tinyanime.codegen.schedule.strips.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.strips.layout import Layout, can_stream, whole_layer_layout
+from tinyanime.codegen.schedule.strips.recompute import MOST_LAYERS, RecomputeVariant
+from tinyanime.codegen.schedule.strips.search import LayoutSpace, layout_space
+from tinyanime.codegen.schedule.strips.smallest import small_layouts
 from tinyanime.codegen.schedule.timeline import Timeline, simulate
+from tinyanime.codegen.schedule.transfers.coherence import add_maintenance
+from tinyanime.codegen.schedule.transfers.dma import TransferOptions, add_transfers
+from tinyanime.codegen.schedule.transfers.reach import dma_reach, unusable_dma
 
 MOST_STEPS = 65535
 """Steps of one inference: the firmware counts them in 16 bits."""

@@ -28,13 +28,12 @@ from tinyanime.codegen.ir.tensor import Tensor
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem, Objective
 from tinyanime.codegen.memory.solve import lower_bound_bytes, solve
-from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
 from tinyanime.codegen.schedule.choose import MOST_STEPS, Optimize, ScheduleOptions
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.plan import Schedule
-from tinyanime.codegen.schedule.recompute import recompute_variants
-from tinyanime.codegen.schedule.search import layout_space
+from tinyanime.codegen.schedule.strips.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.strips.layout import Layout, can_stream, whole_layer_layout
+from tinyanime.codegen.schedule.strips.smallest import small_layouts
 
 _SMALL_PICTURES_BYTES = 16 * 1024
 
@@ -156,9 +155,8 @@ def _schedules(graph: Graph, scratch_bytes: ScratchBytes, options: ScheduleOptio
         return
     for stream in _streams(graph, options):
         template = Layout((), stream_input=stream, stream_output=stream)
-        for variant in (graph, *(item.graph for item in recompute_variants(graph))):
-            option = layout_space(variant, scratch_bytes, CostModel(), template).smallest()
-            yield build_schedule(variant, option.layout, scratch_bytes)
+        for small in small_layouts(graph, scratch_bytes, CostModel(), template):
+            yield build_schedule(small.variant.graph, small.layout, scratch_bytes)
 
 
 def _streams(graph: Graph, options: ScheduleOptions) -> tuple[bool, ...]:

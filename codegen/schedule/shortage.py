@@ -149,7 +149,13 @@ def _named(buffers: tuple[Buffer, ...]) -> str:
 
 
 def _described(schedule: Schedule, buffer: Buffer) -> str:
-    return f"tensor '{buffer.name}' (layer '{_layer(schedule, buffer.first_step)}')"
+    """The buffer by its tensor, or by all that share it."""
+    tensors = [storage.tensor for storage in schedule.storage if storage.buffer == buffer.name]
+    where = f"(layer '{_layer(schedule, buffer.first_step)}')"
+    if len(tensors) > 1:
+        names = ", ".join(f"'{name}'" for name in tensors)
+        return f"the buffer that {names} share {where}"
+    return f"tensor '{buffer.name}' {where}"
 
 
 def _layer(schedule: Schedule, step: int) -> str:

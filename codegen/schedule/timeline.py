@@ -21,7 +21,7 @@ from tinyanime.codegen.schedule.plan import (
     Transfer,
     Wait,
 )
-from tinyanime.codegen.schedule.transfer_cost import copy_cycles, transfer_cycles, weights_region
+from tinyanime.codegen.schedule.transfers.transfer_cost import copy_cycles, transfer_cycles, weights_region
 
 MAINTENANCE_CYCLES_PER_LINE = 8
 """Assumed cost of cleaning or dropping one cache line by address: the store to the register and a line's write."""

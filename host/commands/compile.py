@@ -96,8 +96,8 @@ def compile_command(
 
 
 def _print_summary(bundle: Bundle, board: Board, console: Console, seconds: float) -> None:
-    from tinyanime.codegen.schedule.reach import dma_reach
     from tinyanime.codegen.schedule.text import certificate_text, counted
+    from tinyanime.codegen.schedule.transfers.reach import dma_reach
 
     manifest = bundle.manifest
     macs = sum(layer.macs for layer in manifest.layers)

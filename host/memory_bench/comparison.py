@@ -9,9 +9,9 @@ from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.solve import lower_bound_bytes
-from tinyanime.codegen.schedule.build import build_schedule
 from tinyanime.codegen.schedule.choose import Optimize, PlannedSchedule, ScheduleOptions
-from tinyanime.codegen.schedule.layout import whole_layer_layout
+from tinyanime.codegen.schedule.strips.build import build_schedule
+from tinyanime.codegen.schedule.strips.layout import whole_layer_layout
 from tinyanime.host.memory_bench.bakenn_arena import ENGINE, NotTakenError, bakenn_arena, is_installed
 from tinyanime.host.memory_bench.board_file import wide_board
 from tinyanime.host.memory_bench.figures import LAYERS, OURS, OURS_WITHOUT_DMA, Figures, figures_of_plan

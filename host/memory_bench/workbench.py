@@ -18,8 +18,8 @@ from tinyanime.codegen.errors import ToolError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.build import ScratchBytes
 from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions, choose_schedule
+from tinyanime.codegen.schedule.strips.build import ScratchBytes
 from tinyanime.host.commands.board_session import project_device
 from tinyanime.host.commands.photo_files import sample_photos
 from tinyanime.host.image.framing import FrameMode

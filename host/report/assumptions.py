@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.schedule.cost import CACHED_WEIGHT_BYTES, CostModel
 from tinyanime.codegen.schedule.timeline import MAINTENANCE_CYCLES_PER_LINE
-from tinyanime.codegen.schedule.transfer_cost import weights_region
+from tinyanime.codegen.schedule.transfers.transfer_cost import weights_region
 
 
 def assumptions(board: Board) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.ir.ops import Conv2D, FullyConnected, Op, TransposeConv2D
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
 from tinyanime.codegen.schedule.choose import PlannedSchedule
-from tinyanime.codegen.schedule.transfer_cost import weights_region
+from tinyanime.codegen.schedule.transfers.transfer_cost import weights_region
 from tinyanime.host.report.course import transfer_ops
 
 

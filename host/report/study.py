@@ -14,7 +14,6 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.problem import Objective
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
 from tinyanime.codegen.schedule.choose import (
     Optimize,
     PlannedSchedule,
@@ -23,8 +22,9 @@ from tinyanime.codegen.schedule.choose import (
     recomputed_rows,
 )
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.layout import whole_layer_layout
 from tinyanime.codegen.schedule.plan import Call, Move, Schedule
+from tinyanime.codegen.schedule.strips.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.strips.layout import whole_layer_layout
 
 Progress = Callable[[str, int, int], None]
 """Called with (what happens now, plans made, plans in all)."""

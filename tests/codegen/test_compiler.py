@@ -18,7 +18,7 @@ from tinyanime.codegen.compiler import CompileOptions, compile_model
 from tinyanime.codegen.errors import BoardError, DoesNotFitError, InputError, ModelError
 from tinyanime.codegen.ir.text import format_graph
 from tinyanime.codegen.schedule import choose
-from tinyanime.codegen.schedule.recompute import MOST_LAYERS
+from tinyanime.codegen.schedule.strips.recompute import MOST_LAYERS
 
 SHIPPED = Path(__file__).parents[2] / "codegen" / "models" / "anime128" / "model.onnx"
 

@@ -23,7 +23,7 @@ from tinyanime.boards.loader import load_board
 from tinyanime.codegen.errors import LinkError
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.reference import run_reference
-from tinyanime.codegen.schedule.check import check_schedule
+from tinyanime.codegen.schedule.check.check import check_schedule
 from tinyanime.codegen.schedule.plan import Clean, Invalidate, Move, Start, Wait
 from tinyanime.host.emulate.machine import EmulationError
 

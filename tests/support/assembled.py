@@ -22,9 +22,9 @@ from tinyanime.codegen.memory.problem import Bank, Certificate, MemoryPlan, Memo
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
 from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.dma import TransferOptions
 from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.timeline import simulate
+from tinyanime.codegen.schedule.transfers.dma import TransferOptions
 
 
 def assembled(schedule: Schedule, plan: MemoryPlan, board: Board, directory: Path) -> Bundle:

@@ -14,13 +14,13 @@ from tinyanime.codegen.memory.banks import activation_banks, reserved
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem
 from tinyanime.codegen.memory.solve import Shortage, solve
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
-from tinyanime.codegen.schedule import weight_tiles
-from tinyanime.codegen.schedule.build import build_schedule
-from tinyanime.codegen.schedule.coherence import add_maintenance
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.dma import TransferOptions, add_transfers
-from tinyanime.codegen.schedule.layout import Layout, StageLayout, is_alias
 from tinyanime.codegen.schedule.plan import Schedule
+from tinyanime.codegen.schedule.strips.build import build_schedule
+from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout, is_alias
+from tinyanime.codegen.schedule.transfers import weight_tiles
+from tinyanime.codegen.schedule.transfers.coherence import add_maintenance
+from tinyanime.codegen.schedule.transfers.dma import TransferOptions, add_transfers
 
 
 def whole_line_network(seed: int = 1) -> onnx.ModelProto:

@@ -11,8 +11,8 @@ from tests.support.hand_schedules import HandMade
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.memory.problem import MemoryProblem
 from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
-from tinyanime.codegen.schedule.dma import TransferOptions
 from tinyanime.codegen.schedule.timeline import CommandTime, Timeline
+from tinyanime.codegen.schedule.transfers.dma import TransferOptions
 from tinyanime.host.report.study import Study, study_model
 
 SIZE = 24

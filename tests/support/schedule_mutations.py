@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.problem import Buffer
-from tinyanime.codegen.schedule.check_reads import needed_rows
+from tinyanime.codegen.schedule.check.reads import needed_rows
 from tinyanime.codegen.schedule.plan import (
     Call,
     Command,

@@ -27,11 +27,11 @@ from tinyanime.codegen.memory.problem import MemoryPlan, MemoryProblem
 from tinyanime.codegen.memory.solve import solve
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.build import build_schedule
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
-from tinyanime.codegen.schedule.layout import whole_layer_layout
 from tinyanime.codegen.schedule.plan import Call, Move, Start, Wait
-from tinyanime.codegen.schedule.recompute import recompute_variants
+from tinyanime.codegen.schedule.strips.build import build_schedule
+from tinyanime.codegen.schedule.strips.layout import whole_layer_layout
+from tinyanime.codegen.schedule.strips.recompute import recompute_variants
 
 COMPILERS = available_compilers()
 pytestmark = pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")

@@ -20,12 +20,12 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.layout import Layout, StageLayout
-from tinyanime.codegen.schedule.needs import GraphNeeds
-from tinyanime.codegen.schedule.recompute import recompute_variants
-from tinyanime.codegen.schedule.search import layout_space
-from tinyanime.codegen.schedule.smallest import small_layouts
-from tinyanime.codegen.schedule.stage_cost import StageCosts
+from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout
+from tinyanime.codegen.schedule.strips.needs import GraphNeeds
+from tinyanime.codegen.schedule.strips.recompute import recompute_variants
+from tinyanime.codegen.schedule.strips.search import layout_space
+from tinyanime.codegen.schedule.strips.smallest import small_layouts
+from tinyanime.codegen.schedule.strips.stage_cost import StageCosts
 
 SEEDS = tuple(range(24))
 

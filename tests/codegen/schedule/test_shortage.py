@@ -7,17 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.graphs import generator, no_scratch
+from tests.support.graphs import conv, generator, no_scratch, tensor
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import DoesNotFitError
+from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import MemoryProblem, Objective
 from tinyanime.codegen.memory.solve import Shortage, solve
-from tinyanime.codegen.schedule.build import build_schedule
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions, choose_schedule
-from tinyanime.codegen.schedule.layout import whole_layer_layout
 from tinyanime.codegen.schedule.shortage import Attempt, plan_does_not_fit
+from tinyanime.codegen.schedule.strips.build import build_schedule
+from tinyanime.codegen.schedule.strips.layout import whole_layer_layout
 
 
 def with_banks(*sizes: int) -> Board:
@@ -44,6 +45,14 @@ def test_a_map_beyond_every_bank_is_shown_without_a_place() -> None:
     assert "the largest bank, bank1, has 3,072." in message
     assert re.search(r"\n  without a place: [\d,]+: 'up' 4,096", message)
     assert "It breaks in bank bank" in message
+
+
+def test_a_buffer_that_two_maps_share_is_named_by_both() -> None:
+    tensors = {name: tensor(name, 32, 4) for name in ("x", "y", "z")}
+    graph = Graph("g", ("x",), ("z",), tensors, (conv("c", "x", "y", 4, 4), conv("d", "y", "z", 4, 4)))
+    with pytest.raises(DoesNotFitError) as caught:
+        choose_schedule(graph, with_banks(2048), no_scratch, ScheduleOptions(Optimize.RAM, stream=False))
+    assert "the buffer that 'x', 'z' share (layer 'c') needs 4,096 bytes" in caught.value.message
 
 
 def test_the_moment_is_named_by_layer_rows_and_step() -> None:

@@ -12,9 +12,9 @@ from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.memory.problem import MemoryPlan
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.dma import TransferOptions
 from tinyanime.codegen.schedule.plan import Call, Command, Start, Wait
 from tinyanime.codegen.schedule.timeline import MAINTENANCE_CYCLES_PER_LINE, Timeline, simulate
+from tinyanime.codegen.schedule.transfers.dma import TransferOptions
 
 SETUP = 400
 FLASH, SRAM = 1024, 512

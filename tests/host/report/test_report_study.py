@@ -11,9 +11,9 @@ from tests.support.report_study import report_study
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.errors import DoesNotFitError
-from tinyanime.codegen.schedule.build import build_schedule
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
-from tinyanime.codegen.schedule.layout import whole_layer_layout
+from tinyanime.codegen.schedule.strips.build import build_schedule
+from tinyanime.codegen.schedule.strips.layout import whole_layer_layout
 from tinyanime.host.report.page import choices_of
 from tinyanime.host.report.study import Study, alive_bytes, make_study, schedule_instructions, title_of
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from math import ceil
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.schedule.build import ScratchBytes, streamed_input_of, whole_tensors
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.layout import Layout, StageLayout, is_alias
-from tinyanime.codegen.schedule.needs import GraphNeeds
 from tinyanime.codegen.schedule.plan import Call, RowRange, RowView
-from tinyanime.codegen.schedule.storage import overlay_lead_bytes
-from tinyanime.codegen.schedule.strips import RECEIVED, RowEvent, StageRun, run_stage
+from tinyanime.codegen.schedule.strips.build import ScratchBytes, streamed_input_of, whole_tensors
+from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout, is_alias
+from tinyanime.codegen.schedule.strips.needs import GraphNeeds
+from tinyanime.codegen.schedule.strips.run import RECEIVED, RowEvent, StageRun, run_stage
+from tinyanime.codegen.schedule.strips.storage import overlay_lead_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.schedule.build import ScratchBytes
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.layout import Layout, StageLayout, is_alias
-from tinyanime.codegen.schedule.needs import GraphNeeds
-from tinyanime.codegen.schedule.stage_cost import StageCosts, StageOption
+from tinyanime.codegen.schedule.strips.build import ScratchBytes
+from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout, is_alias
+from tinyanime.codegen.schedule.strips.needs import GraphNeeds
+from tinyanime.codegen.schedule.strips.stage_cost import StageCosts, StageOption
 
 STRIP_ROWS = (1, 2, 4, 8, 16, 32)
 """Strip heights that are tried, beside the whole map for single operators."""
@@ -81,6 +81,14 @@ class LayoutSpace:
         template = self.template
         layout = Layout(tuple(stages), template.overlay, template.stream_input, template.stream_output)
         return LayoutOption(layout, peak, cycles)
+
+    def undivided(self) -> LayoutOption | None:
+        """Of the layouts of one stage the one of least memory; None where the network cannot be one stage."""
+        whole = [o for o in self.options if o.layout.first_op == 0 and o.layout.end_op == self.operators]
+        if not whole:
+            return None
+        least = min(whole, key=lambda option: (option.peak_bytes, option.cycles))
+        return LayoutOption(replace(self.template, stages=(least.layout,)), least.peak_bytes, least.cycles)
 
     def smallest(self) -> LayoutOption:
         """The layout of least peak memory, and of fewest cycles among these."""

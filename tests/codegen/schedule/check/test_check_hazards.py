@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.hand_schedules import AXI, BANKS, TCM, HandMade, transfers
 from tinyanime.codegen.memory.problem import Buffer
-from tinyanime.codegen.schedule.check import ScheduleError, check_schedule
+from tinyanime.codegen.schedule.check.check import ScheduleError, check_schedule
 from tinyanime.codegen.schedule.plan import Clean, Invalidate, Span, Start, Transfer, Wait, WeightSpan
 
 

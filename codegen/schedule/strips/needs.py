@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.schedule.plan import RowRange
-from tinyanime.codegen.schedule.rows import banded, read_rows
+from tinyanime.codegen.schedule.strips.rows import banded, read_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ import numpy as np
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan
-from tinyanime.codegen.schedule.check_calls import Contents, Kernels
-from tinyanime.codegen.schedule.check_memory import LINK_WINDOW, Area, Memory, ScheduleError
+from tinyanime.codegen.schedule.check.calls import Contents, Kernels
+from tinyanime.codegen.schedule.check.memory import LINK_WINDOW, Area, Memory, ScheduleError
 from tinyanime.codegen.schedule.plan import (
     Call,
     Clean,

@@ -13,7 +13,7 @@ from tinyanime.codegen.frontend import load_model
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.reference import run_op
-from tinyanime.codegen.schedule.check_reads import keeps_bytes, needed_rows
+from tinyanime.codegen.schedule.check.reads import keeps_bytes, needed_rows
 from tinyanime.codegen.schedule.plan import RowRange
 
 TRIALS = 24

@@ -9,8 +9,8 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Add, Requantize
 from tinyanime.codegen.memory.problem import Buffer
 from tinyanime.codegen.schedule.plan import RowRange, Step, Storage
-from tinyanime.codegen.schedule.rows import read_rows
-from tinyanime.codegen.schedule.strips import RECEIVED, RowEvent
+from tinyanime.codegen.schedule.strips.rows import read_rows
+from tinyanime.codegen.schedule.strips.run import RECEIVED, RowEvent
 
 OVERLAY_ALIGNMENT_BYTES = 32
 _LARGEST_OVERLAY_GROWTH = 1.25

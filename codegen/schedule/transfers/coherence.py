@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan
-from tinyanime.codegen.schedule.accesses import Accesses
 from tinyanime.codegen.schedule.plan import Clean, Command, Invalidate, Schedule, Span, Start
+from tinyanime.codegen.schedule.transfers.accesses import Accesses
 
 _NOBODY = -1
 

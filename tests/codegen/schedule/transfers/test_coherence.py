@@ -10,10 +10,10 @@ import pytest
 from tests.support.hand_schedules import AXI, TCM, placed, transfers
 from tests.support.tiled_schedules import WEIGHT_BYTES, Tiled, small_board, strips, tiled, wide_network
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan
-from tinyanime.codegen.schedule.check import ScheduleError, check_schedule
-from tinyanime.codegen.schedule.coherence import add_maintenance
-from tinyanime.codegen.schedule.dma import TransferOptions
+from tinyanime.codegen.schedule.check.check import ScheduleError, check_schedule
 from tinyanime.codegen.schedule.plan import Clean, Command, Invalidate, Schedule, Span, Start, Transfer, Wait
+from tinyanime.codegen.schedule.transfers.coherence import add_maintenance
+from tinyanime.codegen.schedule.transfers.dma import TransferOptions
 
 STAGE_PER_LAYER = ((0, 1, 4), (1, 2, 2), (2, 3, 2), (3, 4, 2), (4, 5, 2))
 SEVERAL_STAGES = ((0, 1, 2), (1, 3, 4), (3, 5, 2))

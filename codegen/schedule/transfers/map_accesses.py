@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyanime.codegen.schedule.accesses import Accesses, view_span
 from tinyanime.codegen.schedule.plan import Move, Receive, RowView, Schedule, Send, Span, Step, Storage
+from tinyanime.codegen.schedule.transfers.accesses import Accesses, view_span
 
 LINE_BYTES = 32
 """A cache line. Tiles are whole lines, so that no line holds bytes of the DMA and bytes of the core."""

@@ -13,7 +13,7 @@ from tinyanime.codegen.errors import BoardError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.plan import Start, WeightSpan
-from tinyanime.codegen.schedule.reach import dma_reach
+from tinyanime.codegen.schedule.transfers.reach import dma_reach
 
 
 def board_without(*names: str) -> Board:

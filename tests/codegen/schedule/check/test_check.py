@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.hand_schedules import HandMade, line_buffer, streamed, transfers, whole_layers
 from tinyanime.codegen.ir.ops import Clamp, Requantize, Reshape
-from tinyanime.codegen.schedule.check import ScheduleError, check_schedule
+from tinyanime.codegen.schedule.check.check import ScheduleError, check_schedule
 from tinyanime.codegen.schedule.plan import Call, ChannelRange, Move, Receive, Recomputed, RowRange, Send, Span, Storage
 
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.shortage import fullest
-from tinyanime.codegen.schedule.build import ScratchBytes, build_schedule
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.layout import Layout
 from tinyanime.codegen.schedule.plan import Schedule
-from tinyanime.codegen.schedule.recompute import RecomputeVariant, recompute_variants
-from tinyanime.codegen.schedule.search import LOW_STRIP_ROWS, layout_space
+from tinyanime.codegen.schedule.strips.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.strips.layout import Layout
+from tinyanime.codegen.schedule.strips.recompute import RecomputeVariant, recompute_variants
+from tinyanime.codegen.schedule.strips.search import LOW_STRIP_ROWS, layout_space
 
 _ROOMS = (1.0, 1.25, 2.0, 1000.0)
 """Budgets of the layouts that are built, relative to the least estimate; the last one is no limit."""
@@ -51,14 +51,14 @@ def _layouts(
 ) -> Iterator[tuple[SmallLayout, Schedule]]:
     """With shared buffers and without: one lives longer than either tensor, which may cost more than it saves.
 
-    That is why the search's estimate is not the last word, and layouts of more room are built and compared too.
+    That is why the search's estimate is not the last word, and layouts of more room, and of one stage, where the
+    estimate is exact, are built and compared too.
     """
     space = layout_space(variant.graph, scratch_bytes, cost, template, LOW_STRIP_ROWS)
     tried: set[Layout] = set()
     for kind in (space, space.apart()):
         least = kind.smallest().peak_bytes
-        for room in rooms:
-            option = kind.fastest(int(least * room))
+        for option in (*(kind.fastest(int(least * room)) for room in rooms), kind.undivided()):
             if option is None or option.layout in tried:
                 continue
             tried.add(option.layout)

@@ -23,14 +23,14 @@ from tinyanime.codegen.ir.tensor import Quantization, Tensor
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.reference.interpreter import run_reference
-from tinyanime.codegen.schedule.build import build_schedule
-from tinyanime.codegen.schedule.check import check_schedule
+from tinyanime.codegen.schedule.check.check import check_schedule
 from tinyanime.codegen.schedule.cost import CACHED_WEIGHT_BYTES, CostModel
-from tinyanime.codegen.schedule.dma import TransferOptions, add_transfers
-from tinyanime.codegen.schedule.layout import Layout, StageLayout
 from tinyanime.codegen.schedule.plan import Call, Command, Schedule, Span, Start, Transfer, Wait, WeightSpan
+from tinyanime.codegen.schedule.strips.build import build_schedule
+from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout
 from tinyanime.codegen.schedule.timeline import simulate
-from tinyanime.codegen.schedule.weight_tiles import channel_tiles
+from tinyanime.codegen.schedule.transfers.dma import TransferOptions, add_transfers
+from tinyanime.codegen.schedule.transfers.weight_tiles import channel_tiles
 
 MODELS = Path(__file__).parents[3] / "codegen" / "models"
 

@@ -12,16 +12,16 @@ from itertools import accumulate
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.problem import Buffer
-from tinyanime.codegen.schedule.accesses import Accesses
-from tinyanime.codegen.schedule.activation_tiles import TiledMaps, redirected, tile_maps
-from tinyanime.codegen.schedule.channels import Copy, bind_channels
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.map_accesses import LINE_BYTES
-from tinyanime.codegen.schedule.naming import BufferNames
 from tinyanime.codegen.schedule.plan import Call, Command, Move, Receive, Schedule, Send, Span, Start, Step, Wait
-from tinyanime.codegen.schedule.slots import Clock, Use, assign_slots
-from tinyanime.codegen.schedule.transfer_cost import FastMemory, TilePrice, tile_dma
-from tinyanime.codegen.schedule.weight_tiles import TiledWeights, tile_weights
+from tinyanime.codegen.schedule.transfers.accesses import Accesses
+from tinyanime.codegen.schedule.transfers.activation_tiles import TiledMaps, redirected, tile_maps
+from tinyanime.codegen.schedule.transfers.channels import Copy, bind_channels
+from tinyanime.codegen.schedule.transfers.map_accesses import LINE_BYTES
+from tinyanime.codegen.schedule.transfers.naming import BufferNames
+from tinyanime.codegen.schedule.transfers.slots import Clock, Use, assign_slots
+from tinyanime.codegen.schedule.transfers.transfer_cost import FastMemory, TilePrice, tile_dma
+from tinyanime.codegen.schedule.transfers.weight_tiles import TiledWeights, tile_weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from tinyanime.boards.loader import load_board
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan
 from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.check import ScheduleError, check_schedule
+from tinyanime.codegen.schedule.check.check import ScheduleError, check_schedule
 from tinyanime.codegen.schedule.choose import ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.plan import Clean, Invalidate, Move, Schedule, Start, Wait
 

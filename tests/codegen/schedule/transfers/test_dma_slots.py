@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyanime.codegen.schedule.plan import WeightSpan
-from tinyanime.codegen.schedule.slots import Assignment, Clock, Use, assign_slots
+from tinyanime.codegen.schedule.transfers.slots import Assignment, Clock, Use, assign_slots
 
 
 def tile(number: int) -> WeightSpan:

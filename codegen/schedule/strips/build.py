@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Op
-from tinyanime.codegen.schedule.layout import Layout, StageLayout, is_alias
-from tinyanime.codegen.schedule.needs import GraphNeeds
 from tinyanime.codegen.schedule.plan import (
     Call,
     Command,
@@ -22,9 +20,11 @@ from tinyanime.codegen.schedule.plan import (
     Stage,
     Step,
 )
-from tinyanime.codegen.schedule.rows import ReadRows, read_rows
-from tinyanime.codegen.schedule.storage import StorageBuilder, dying_tensors, overlay_lead_bytes
-from tinyanime.codegen.schedule.strips import RECEIVED, RowEvent, StageRun, run_stage
+from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout, is_alias
+from tinyanime.codegen.schedule.strips.needs import GraphNeeds
+from tinyanime.codegen.schedule.strips.rows import ReadRows, read_rows
+from tinyanime.codegen.schedule.strips.run import RECEIVED, RowEvent, StageRun, run_stage
+from tinyanime.codegen.schedule.strips.storage import StorageBuilder, dying_tensors, overlay_lead_bytes
 
 ScratchBytes = Callable[[Graph, Op, int], int]
 """Kernel working memory in bytes for an operator computing at most the given number of output rows."""

@@ -8,12 +8,12 @@ import pytest
 
 from tests.support.graphs import generator, no_scratch
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.schedule.build import build_schedule
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.layout import Layout, StageLayout
 from tinyanime.codegen.schedule.plan import Schedule
-from tinyanime.codegen.schedule.recompute import recompute_variants
-from tinyanime.codegen.schedule.search import LayoutSpace, layout_space
+from tinyanime.codegen.schedule.strips.build import build_schedule
+from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout
+from tinyanime.codegen.schedule.strips.recompute import recompute_variants
+from tinyanime.codegen.schedule.strips.search import LayoutSpace, layout_space
 
 
 def alive_bytes(schedule: Schedule) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tinyanime.boards.schema import TileDma
-from tinyanime.codegen.schedule.accesses import Accesses, overlap
 from tinyanime.codegen.schedule.plan import Call, Command, Span, Start, Step, Transfer, Wait, WeightSpan
+from tinyanime.codegen.schedule.transfers.accesses import Accesses, overlap
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Op
 from tinyanime.codegen.memory.problem import Buffer
 from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
-from tinyanime.codegen.schedule.accesses import overlap, view_span
 from tinyanime.codegen.schedule.cost import CACHED_WEIGHT_BYTES
-from tinyanime.codegen.schedule.naming import BufferNames
 from tinyanime.codegen.schedule.plan import Call, ChannelRange, Command, Schedule, Span, Step, WeightSpan
-from tinyanime.codegen.schedule.transfer_cost import TilePrice
+from tinyanime.codegen.schedule.transfers.accesses import overlap, view_span
+from tinyanime.codegen.schedule.transfers.naming import BufferNames
+from tinyanime.codegen.schedule.transfers.transfer_cost import TilePrice
 
 CHANNEL_MULTIPLE = 4
 """Kernels compute output channels in groups of up to 4: a tile that ends within a group wastes the rest of it."""

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import ceil
 
-from tinyanime.codegen.schedule.needs import GraphNeeds
+from tinyanime.codegen.schedule.strips.needs import GraphNeeds
 
 RECEIVED = -1
 """In place of an operator: the rows come from the link."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Add, Conv2D, Requantize, Reshape
-from tinyanime.codegen.schedule.check_memory import FIRST_ID, LOST, UNDER_WAY, Area, Ids, Memory
-from tinyanime.codegen.schedule.check_reads import is_row_by_row, keeps_bytes, needed_rows, view_defect
+from tinyanime.codegen.schedule.check.memory import FIRST_ID, LOST, UNDER_WAY, Area, Ids, Memory
+from tinyanime.codegen.schedule.check.reads import is_row_by_row, keeps_bytes, needed_rows, view_defect
 from tinyanime.codegen.schedule.plan import Call, ChannelRange, RowView, Span
 
 

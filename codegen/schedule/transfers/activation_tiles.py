@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from tinyanime.codegen.memory.problem import Buffer
-from tinyanime.codegen.schedule.channels import Copy
-from tinyanime.codegen.schedule.map_accesses import MapAccess, map_accesses
-from tinyanime.codegen.schedule.naming import BufferNames
 from tinyanime.codegen.schedule.plan import Call, Schedule, Span, Step
-from tinyanime.codegen.schedule.slots import Clock, Use, assign_slots
-from tinyanime.codegen.schedule.transfer_cost import TilePrice
+from tinyanime.codegen.schedule.transfers.channels import Copy
+from tinyanime.codegen.schedule.transfers.map_accesses import MapAccess, map_accesses
+from tinyanime.codegen.schedule.transfers.naming import BufferNames
+from tinyanime.codegen.schedule.transfers.slots import Clock, Use, assign_slots
+from tinyanime.codegen.schedule.transfers.transfer_cost import TilePrice
 
 TILES = 2
 """One that the core works on, one that the DMA works on."""

@@ -25,9 +25,9 @@ from tinyanime.codegen.ir.ops import (
     Size2D,
 )
 from tinyanime.codegen.ir.tensor import Tensor
-from tinyanime.codegen.schedule.build import build_schedule
-from tinyanime.codegen.schedule.layout import Layout, StageLayout, whole_layer_layout
 from tinyanime.codegen.schedule.plan import Call, Move, Receive, Schedule, Send, Span
+from tinyanime.codegen.schedule.strips.build import build_schedule
+from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout, whole_layer_layout
 
 
 def check(schedule: Schedule) -> None:

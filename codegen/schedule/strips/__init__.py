@@ -1,0 +1,1 @@
+"""Strips: stages of operators run row by row through line buffers; their layout is searched."""

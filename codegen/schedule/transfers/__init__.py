@@ -1,0 +1,1 @@
+"""Transfers: weight and activation tiles by DMA, with waits and cache maintenance."""
