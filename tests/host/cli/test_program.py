@@ -6,7 +6,6 @@ import errno
 import importlib
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -42,16 +41,14 @@ def test_every_command_has_help_with_examples(entry: cli.CommandEntry) -> None:
     assert f"tinyanime {entry.name}" in text, "no example command line"
 
 
-def test_help_is_quick_and_imports_no_command(tmp_path: Path) -> None:
+def test_help_imports_no_command(tmp_path: Path) -> None:
     script = (
         "import sys\nfrom tinyanime.host import cli\ncli.run(['--help'])\n"
         "heavy = {'numpy', 'PIL', 'rich', 'serial', 'onnx', 'unicorn', 'tinyanime.host.commands'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    started = time.monotonic()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 3.0
     for entry in COMMANDS:
         assert entry.name in done.stdout
 

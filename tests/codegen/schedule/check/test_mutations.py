@@ -23,7 +23,7 @@ from tinyanime.codegen.schedule.choose import ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.plan import Clean, Invalidate, Move, Schedule, Start, Wait
 
 WHOLE_LINES = Force(stage_ops=3, strip_rows=4, fast_bytes=4096, slot_bytes=1024)
-SHIPPED = Path(__file__).parents[3] / "codegen" / "models" / "anime128" / "model.onnx"
+SHIPPED = Path(__file__).parents[4] / "codegen" / "models" / "anime128" / "model.onnx"
 
 
 def survivors(mutated: Iterator[Mutant], plan: MemoryPlan, banks: tuple[Bank, ...]) -> list[str]:
