@@ -350,9 +350,7 @@ def test_where_the_core_copies_the_fewest_loads_count_and_no_map_has_tiles() -> 
 
 @pytest.mark.parametrize("slot_bytes", [18 * 1024, 36 * 1024])
 @pytest.mark.parametrize("network", ["shipped", "student"])
-def test_transfers_of_a_whole_network_are_hidden(
-    network: str, slot_bytes: int, tmp_path: Path
-) -> None:
+def test_transfers_of_a_whole_network_are_hidden(network: str, slot_bytes: int, tmp_path: Path) -> None:
     board = load_board("stm32h743")
     path = MODELS / "anime128" / "model.onnx"
     if network == "student":
