@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import ceil
 
@@ -105,10 +105,9 @@ class _Choice:
     scratch_bytes: ScratchBytes
     options: ScheduleOptions
     banks: tuple[Bank, ...]
-    attempts: list[Attempt] = None  # type: ignore[assignment]
+    attempts: list[Attempt] = field(default_factory=list)
 
     def best(self) -> PlannedSchedule:
-        self.attempts = []
         if self.options.optimize is Optimize.LAYERS:
             layout = whole_layer_layout(self.graph)
             found = self._realise(RecomputeVariant(self.graph, ()), layout, _NO_TRANSFERS, exact=True)
