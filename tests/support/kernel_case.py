@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 class Kernel(IntEnum):
-    """Functions of `kernel_shim.c`, by number."""
+    """Functions of `kernel_shim.c` and, from 32 on, of `convolve_shim.c`, by number."""
 
     CONVOLVE = 0
     CONVOLVE_SCRATCH = 1
@@ -35,6 +35,11 @@ class Kernel(IntEnum):
     CONVOLVE_GROUPED = 17
     TRANSPOSE_CONV = 18
     RESHAPE = 19
+    CONVOLVE_DIRECT = 32
+    CONVOLVE_WINOGRAD_4X4 = 33
+    CONVOLVE_WINOGRAD_2X2 = 34
+    CONVOLVE_STRIDE2 = 35
+    UPSAMPLE_CONVOLVE = 36
 
 
 UNWRITTEN = 0x55

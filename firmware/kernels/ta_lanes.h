@@ -1,0 +1,108 @@
+/* Arithmetic on words of two int16 lanes (modulo 2^16 each), and the requantization of `ta_channel`. Private to
+ * firmware/kernels. Single instructions on cores with the DSP extension, portable C elsewhere. */
+#ifndef TA_LANES_H
+#define TA_LANES_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "tinyanime/convolve.h"
+
+#if defined(__ARM_FEATURE_SIMD32)
+#include <arm_acle.h>
+#endif
+
+/* The word at `bytes`, which is aligned to 4 bytes; little endian. */
+static inline uint32_t ta_load_word(const void *bytes) {
+    uint32_t word;
+    memcpy(&word, __builtin_assume_aligned(bytes, 4), sizeof word);
+    return word;
+}
+
+/* Lane by lane sum. */
+static inline uint32_t ta_add_lanes(uint32_t a, uint32_t b) {
+#if defined(__ARM_FEATURE_SIMD32)
+    return (uint32_t)__sadd16((int16x2_t)a, (int16x2_t)b);
+#else
+    const uint32_t sign = 0x80008000u;
+    return ((a & ~sign) + (b & ~sign)) ^ ((a ^ b) & sign);
+#endif
+}
+
+/* Lane by lane difference. */
+static inline uint32_t ta_subtract_lanes(uint32_t a, uint32_t b) {
+#if defined(__ARM_FEATURE_SIMD32)
+    return (uint32_t)__ssub16((int16x2_t)a, (int16x2_t)b);
+#else
+    const uint32_t sign = 0x80008000u;
+    return ((a | sign) - (b & ~sign)) ^ ((a ^ ~b) & sign);
+#endif
+}
+
+/* Bytes 0 and 2 of `bytes` sign-extended to lanes, plus `lanes`. */
+static inline uint32_t ta_widen_even(uint32_t lanes, uint32_t bytes) {
+#if defined(__ARM_FEATURE_SIMD32)
+    return (uint32_t)__sxtab16((int16x2_t)lanes, (int8x4_t)bytes);
+#else
+    const uint32_t low = (uint32_t)(int32_t)(int8_t)(bytes & 0xFFu) & 0xFFFFu;
+    const uint32_t high = (uint32_t)(int32_t)(int8_t)((bytes >> 16) & 0xFFu) << 16;
+    return ta_add_lanes(lanes, low | high);
+#endif
+}
+
+/* Bytes 1 and 3 of `bytes` sign-extended to lanes, plus `lanes`. */
+static inline uint32_t ta_widen_odd(uint32_t lanes, uint32_t bytes) {
+#if defined(__ARM_FEATURE_SIMD32)
+    uint32_t result;
+    __asm("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(lanes), "r"(bytes));
+    return result;
+#else
+    return ta_widen_even(lanes, (bytes >> 8) | (bytes << 24));
+#endif
+}
+
+/* Low lanes of `a` (low) and `b` (high). */
+static inline uint32_t ta_low_lanes(uint32_t a, uint32_t b) {
+#if defined(__ARM_FEATURE_SIMD32)
+    uint32_t result;
+    __asm("pkhbt %0, %1, %2, lsl #16" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (a & 0xFFFFu) | (b << 16);
+#endif
+}
+
+/* High lanes of `a` (low) and `b` (high). */
+static inline uint32_t ta_high_lanes(uint32_t a, uint32_t b) {
+#if defined(__ARM_FEATURE_SIMD32)
+    uint32_t result;
+    __asm("pkhtb %0, %1, %2, asr #16" : "=r"(result) : "r"(b), "r"(a));
+    return result;
+#else
+    return (a >> 16) | (b & 0xFFFF0000u);
+#endif
+}
+
+/* round(2 * value * multiplier / 2^32), halves upwards; |value| < 2^30. */
+static inline int32_t ta_scaled(int32_t value, int32_t multiplier) {
+    const int32_t doubled = (int32_t)((uint32_t)value << 1);
+#if defined(__ARM_FEATURE_DSP)
+    int32_t result;
+    __asm("smmulr %0, %1, %2" : "=r"(result) : "r"(doubled), "r"(multiplier));
+    return result;
+#else
+    return (int32_t)(((int64_t)doubled * multiplier + INT64_C(0x80000000)) >> 32);
+#endif
+}
+
+/* The int8 value that `sum` (without bias) stands for, before the clamp to a layer's range; see ta_channel. */
+static inline int32_t ta_channel_value(const ta_channel *channel, int32_t sum) {
+    const int32_t scaled = ta_scaled(sum + channel->bias, channel->multiplier);
+    return (scaled + (channel->rounding + (scaled >> 31))) >> channel->shift;
+}
+
+static inline int8_t ta_clamped(int32_t value, int32_t minimum, int32_t maximum) {
+    return (int8_t)(value < minimum ? minimum : value > maximum ? maximum : value);
+}
+
+#endif

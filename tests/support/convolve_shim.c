@@ -1,0 +1,62 @@
+/* One entry point for the kernels of tinyanime/convolve.h, see kernel_shim.c. All take the same arguments. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tinyanime/convolve.h"
+
+enum { KERNEL_REFUSED_BY_SHIM = -1000, FIRST_CONVOLUTION = 32 };
+
+int32_t run_convolution(uint32_t kernel, const int32_t *s, void *const *b);
+
+typedef struct {
+    ta_status (*convolve)(const ta_convolution *, const ta_rows *, const ta_weights *, void *, uint32_t);
+    uint32_t (*scratch_bytes)(const ta_convolution *);
+} convolution;
+
+/* The numbers are those of `Kernel` in kernel_case.py, counted from FIRST_CONVOLUTION. */
+static const convolution convolutions[] = {
+    [0] = {NULL, NULL}, /* direct */
+    [1] = {NULL, NULL}, /* Winograd 4x4 */
+    [2] = {NULL, NULL}, /* Winograd 2x2 */
+    [3] = {NULL, NULL}, /* stride 2 */
+    [4] = {NULL, NULL}, /* upsampling */
+};
+
+/* Buffers: input rows, weights, channels (int32 [out_channels][4]), working memory, output. With the last scalar set
+ * only the size of the working memory is returned. */
+int32_t run_convolution(uint32_t kernel, const int32_t *s, void *const *b) {
+    const uint32_t index = kernel - FIRST_CONVOLUTION;
+    if (index >= sizeof convolutions / sizeof convolutions[0] || convolutions[index].convolve == NULL) {
+        return KERNEL_REFUSED_BY_SHIM;
+    }
+    const ta_rows rows = {.input = b[0],
+                          .output = b[4],
+                          .in_row_begin = (uint16_t)s[0],
+                          .in_rows = (uint16_t)s[1],
+                          .out_row_begin = (uint16_t)s[2],
+                          .out_row_end = (uint16_t)s[3]};
+    const ta_weights weights = {.data = b[1], .first_channel = (uint16_t)s[4], .channels = (uint16_t)s[5]};
+    const ta_convolution layer = {.in_height = (uint16_t)s[6],
+                                  .in_width = (uint16_t)s[7],
+                                  .in_channels = (uint16_t)s[8],
+                                  .out_height = (uint16_t)s[9],
+                                  .out_width = (uint16_t)s[10],
+                                  .out_channels = (uint16_t)s[11],
+                                  .kernel_height = (uint16_t)s[12],
+                                  .kernel_width = (uint16_t)s[13],
+                                  .stride_height = (uint16_t)s[14],
+                                  .stride_width = (uint16_t)s[15],
+                                  .dilation_height = (uint16_t)s[16],
+                                  .dilation_width = (uint16_t)s[17],
+                                  .pad_top = (uint16_t)s[18],
+                                  .pad_left = (uint16_t)s[19],
+                                  .block = (uint16_t)s[20],
+                                  .in_offset = (int16_t)s[21],
+                                  .minimum = (int8_t)s[22],
+                                  .maximum = (int8_t)s[23],
+                                  .channels = b[2]};
+    if (s[25] != 0) {
+        return (int32_t)convolutions[index].scratch_bytes(&layer);
+    }
+    return (int32_t)convolutions[index].convolve(&layer, &rows, &weights, b[3], (uint32_t)s[24]);
+}
