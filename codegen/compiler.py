@@ -16,12 +16,14 @@ from tinyanime.codegen.emit.write import write_project
 from tinyanime.codegen.errors import DoesNotFitError, ModelError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Padding, Size2D
-from tinyanime.codegen.passes.kernel_scratch import scratch_rule
-from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
+from tinyanime.codegen.kernels.family import KernelFamily
+from tinyanime.codegen.kernels.plain import plain_kernel
+from tinyanime.codegen.kernels.prepare import graph_for_kernels
+from tinyanime.codegen.kernels.rule import KernelRule, kernel_rule
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import MOST_LAYERS, PlannedSchedule, ScheduleOptions, choose_schedule
+from tinyanime.codegen.schedule.kernels import schedule_kernels
 from tinyanime.codegen.schedule.resolution import with_largest_resolution
-from tinyanime.codegen.schedule.strips.build import ScratchBytes
 
 Progress = Callable[[str, int, int], None]
 """Called with (what happens now, steps done, steps in all)."""
@@ -52,6 +54,7 @@ class CompileOptions:
     inspect: Callable[[Graph], None] = _ignore
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
     inspect_plan: Callable[[PlannedSchedule], None] = _ignore_plan
+    kernels: KernelFamily = KernelFamily.AUTO
 
 
 def _no_progress(what: str, done: int, total: int) -> None:
@@ -79,13 +82,14 @@ def compile_model(
     progress("finding kernels", 1, _STEPS)
     library = find_cmsis_nn(options.cmsis_nn)
     progress("planning memory", 2, _STEPS)
-    planned = plan_network(graph, board, scratch_rule(board, pinned=library.is_pinned), options.schedule)
+    rule = kernel_rule(board, pinned=library.is_pinned, family=options.kernels)
+    planned = plan_network(graph_for_kernels(graph, rule), board, rule, options.schedule)
     options.inspect_plan(planned)
     progress("generating C", 3, _STEPS)
     # Of the planned graph: the schedule may compute some tensors twice.
     scheduled = planned.schedule.graph
     _check_layers(scheduled)
-    kernels = tuple(select_kernel(scheduled, op) for op in scheduled.ops)
+    kernels = schedule_kernels(planned.schedule)
     project = assemble_project(ProjectInput(board, planned, kernels, library, model.read_bytes()))
     progress("writing the project", 4, _STEPS)
     write_project(directory, project.files)
@@ -93,12 +97,12 @@ def compile_model(
     return Bundle(directory, project.manifest)
 
 
-def plan_network(graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> PlannedSchedule:
+def plan_network(graph: Graph, board: Board, rule: KernelRule, options: ScheduleOptions) -> PlannedSchedule:
     """The best schedule; DoesNotFitError says which picture would fit."""
     try:
-        return choose_schedule(graph, board, scratch_bytes, options)
+        return choose_schedule(graph, board, rule, options)
     except DoesNotFitError as error:
-        raise with_largest_resolution(error, graph, board, scratch_bytes, options) from error
+        raise with_largest_resolution(error, graph, board, rule, options) from error
 
 
 def check_network(graph: Graph, board: Board) -> None:
@@ -106,7 +110,7 @@ def check_network(graph: Graph, board: Board) -> None:
     _check_ends(graph)
     _check_layers(graph)
     for op in graph.ops:
-        select_kernel(graph, op)
+        plain_kernel(graph, op)
     _check_extents(graph)
     _check_flash(graph, board)
 

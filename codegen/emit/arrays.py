@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Filter, FullyConnected, Op, TransposeConv2D
 from tinyanime.codegen.ir.rescale import conv_multipliers
-from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel
+from tinyanime.codegen.kernels.kernel import Kernel
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -43,7 +43,7 @@ from tinyanime.codegen.ir.ops import (
 )
 from tinyanime.codegen.ir.rescale import add_parameters, conv_multipliers, rescale_parameters
 from tinyanime.codegen.ir.tensor import Tensor
-from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel
+from tinyanime.codegen.kernels.kernel import Kernel
 
 TILED_KERNEL = "arm_convolve_wrapper_s8"
 """The kernel that computes a part of the output channels from a part of the weights."""

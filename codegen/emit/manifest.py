@@ -24,9 +24,9 @@ from tinyanime.codegen.bundle import (
 from tinyanime.codegen.emit.network import EndpointContext, NetworkContext
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
+from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan
-from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel
 from tinyanime.codegen.schedule.choose import PlannedSchedule
 from tinyanime.codegen.schedule.plan import (
     Call,

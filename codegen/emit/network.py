@@ -14,8 +14,8 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.ir.tensor import Tensor
+from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
 from tinyanime.codegen.memory.problem import MemoryPlan
-from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelSource
 from tinyanime.codegen.schedule import plan as schedule_plan
 from tinyanime.codegen.schedule.plan import Schedule
 

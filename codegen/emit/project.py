@@ -18,8 +18,8 @@ from tinyanime.codegen.emit.calls import ConvolutionCall
 from tinyanime.codegen.emit.manifest import ManifestInput, build_manifest
 from tinyanime.codegen.emit.network import NetworkContext, network_context
 from tinyanime.codegen.emit.render import environment
+from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
 from tinyanime.codegen.memory.banks import CACHE_LINE_BYTES, activation_banks
-from tinyanime.codegen.passes.lower_to_cmsis_nn import Kernel, KernelSource
 from tinyanime.codegen.schedule.choose import PlannedSchedule
 
 _Files = dict[str, bytes]

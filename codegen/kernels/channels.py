@@ -41,7 +41,8 @@ def channel_refusal(graph: Graph, op: FilterOp) -> str | None:
     """Why a `ta_channel` cannot say how `op` requantizes, or None where it is exact for every input."""
     for channel, (factor, bound) in enumerate(zip(conv_multipliers(op, graph), sum_bounds(graph, op), strict=True)):
         if not LEAST_SHIFT <= -factor.shift <= MOST_SHIFT:
-            return f"channel {channel} is rescaled by 2**{factor.shift}, outside of 2**-{MOST_SHIFT} to 2**-{LEAST_SHIFT}"
+            powers = f"2**-{MOST_SHIFT} to 2**-{LEAST_SHIFT}"
+            return f"channel {channel} is rescaled by 2**{factor.shift}, outside of {powers}"
         if bound >= SUM_LIMIT:
             return f"the sum of channel {channel} can reach {bound}, the kernel takes less than {SUM_LIMIT}"
         if factor.mantissa < 0:

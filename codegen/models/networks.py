@@ -77,7 +77,7 @@ LAYERS = (
 )
 
 NETWORKS = (
-    NetworkSpec(SHIPPED, shipped_model, 809_631_744),
+    NetworkSpec(SHIPPED, shipped_model, 716_046_336),
     NetworkSpec("student_32_64_128", student_32_64_128, 1_387_266_048),
     NetworkSpec("resnet8", resnet8, 12_501_632),
     NetworkSpec("mobilenet_v1_025", mobilenet_v1_025, 7_489_664),

@@ -6,9 +6,15 @@ output map where the input is upsampled first (`up_`). `s2` is stride 2, `dw` de
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import onnx
 
-from tinyanime.codegen.models.qdq import QdqBuilder
+from tinyanime.codegen.models.qdq import Activation, QdqBuilder
+
+_RECTIFIED = -128
+"""Zero point of a map behind a Relu; layers with three input channels read a picture, whose zero point is 0."""
 
 
 def conv_layer(
@@ -26,8 +32,9 @@ def conv_layer(
     """A convolution with an odd square kernel and "same" padding: [1, inputs, side, side] in."""
     b = QdqBuilder(seed, name=name)
     margin = kernel // 2
-    x = b.input((1, inputs, side, side), zero_point=0 if inputs == 3 else -128, name="map")
-    y = b.conv(
+    x = b.input((1, inputs, side, side), zero_point=0 if inputs == 3 else _RECTIFIED, name="map")
+    y = _conv(
+        b,
         x,
         outputs,
         kernel=(kernel, kernel),
@@ -42,5 +49,14 @@ def conv_layer(
 def upsampled_conv_layer(name: str, inputs: int, outputs: int, side: int, *, seed: int = 22) -> onnx.ModelProto:
     """Nearest resize x2 and a 3x3 convolution: [1, inputs, side / 2, side / 2] in, [1, outputs, side, side] out."""
     b = QdqBuilder(seed, name=name)
-    x = b.input((1, inputs, side // 2, side // 2), zero_point=-128, name="map")
-    return b.finish(b.conv(b.resize(x, (2, 2)), outputs, kernel=(3, 3), pads=(1, 1, 1, 1), relu=True))
+    x = b.input((1, inputs, side // 2, side // 2), zero_point=_RECTIFIED, name="map")
+    return b.finish(_conv(b, b.resize(x, (2, 2)), outputs, kernel=(3, 3), pads=(1, 1, 1, 1), relu=True))
+
+
+def _conv(b: QdqBuilder, x: Activation, outputs: int, *, relu: bool, **options: Any) -> Activation:
+    """A convolution whose output range suits uniformly distributed input bytes."""
+    value = b.conv_float(x, outputs, **options)
+    if x.zero_point == _RECTIFIED:
+        # Their root mean square around the lowest value is twice that around the middle, which the builder assumes.
+        value = replace(value, spread=2 * value.spread)
+    return b.quantize(b.relu_float(value) if relu else value)

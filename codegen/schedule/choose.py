@@ -10,7 +10,7 @@ from math import ceil
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import DoesNotFitError, ModelError
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Conv2D
+from tinyanime.codegen.kernels.rule import KernelRule
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem, Objective
 from tinyanime.codegen.memory.solve import Shortage, solve
@@ -19,7 +19,7 @@ from tinyanime.codegen.schedule.check.check import check_schedule
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Recomputed, Schedule
 from tinyanime.codegen.schedule.shortage import Attempt, no_banks, plan_does_not_fit, too_many_steps
-from tinyanime.codegen.schedule.strips.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.strips.recompute import MOST_LAYERS, RecomputeVariant
 from tinyanime.codegen.schedule.strips.search import LayoutSpace, layout_space
@@ -28,6 +28,7 @@ from tinyanime.codegen.schedule.timeline import Timeline, simulate
 from tinyanime.codegen.schedule.transfers.coherence import add_maintenance
 from tinyanime.codegen.schedule.transfers.dma import TransferOptions, add_transfers
 from tinyanime.codegen.schedule.transfers.reach import dma_reach, unusable_dma
+from tinyanime.codegen.schedule.transfers.weight_tiles import largest_tileable_bytes
 
 MOST_STEPS = 65535
 """Steps of one inference: the firmware counts them in 16 bits."""
@@ -86,7 +87,7 @@ class PlannedSchedule:
 
 
 def choose_schedule(
-    graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions | None = None
+    graph: Graph, board: Board, rule: KernelRule, options: ScheduleOptions | None = None
 ) -> PlannedSchedule:
     """The best schedule whose plan fits; checked by the planner's validator and the hazard checker.
 
@@ -95,14 +96,14 @@ def choose_schedule(
     banks = activation_banks(board)
     if not banks:
         raise no_banks(board)
-    return _Choice(graph, board, scratch_bytes, options or ScheduleOptions(), banks).best()
+    return _Choice(graph, board, rule, options or ScheduleOptions(), banks).best()
 
 
 @dataclass(eq=False, slots=True)
 class _Choice:
     graph: Graph
     board: Board
-    scratch_bytes: ScratchBytes
+    rule: KernelRule
     options: ScheduleOptions
     banks: tuple[Bank, ...]
     attempts: list[Attempt] = field(default_factory=list)
@@ -110,7 +111,7 @@ class _Choice:
     def best(self) -> PlannedSchedule:
         if self.options.optimize is Optimize.LAYERS:
             layout = whole_layer_layout(self.graph)
-            found = self._realise(RecomputeVariant(self.graph, ()), layout, _NO_TRANSFERS, exact=True)
+            found = self._realise(self._built(RecomputeVariant(self.graph, ()), layout), _NO_TRANSFERS, exact=True)
         else:
             found = self._searched()
         if found is None:
@@ -140,24 +141,24 @@ class _Choice:
 
     def _fastest(self, template: Layout) -> PlannedSchedule | None:
         """The first of the nearly fastest layouts that has a plan, with the size of weight tiles that suits it."""
-        space = layout_space(self.graph, self.scratch_bytes, CostModel(), template)
+        space = layout_space(self.graph, self.rule, CostModel(), template)
         for layout in _by_speed(space, sum(bank.size_bytes for bank in self.banks)):
             if found := self._with_best_transfers(layout):
                 return found
         return None
 
     def _with_best_transfers(self, layout: Layout) -> PlannedSchedule | None:
-        base = RecomputeVariant(self.graph, ())
+        built = self._built(RecomputeVariant(self.graph, ()), layout)
         found = [
             planned
-            for transfers in self._transfer_choices(self.graph)
-            if (planned := self._realise(base, layout, transfers, exact=False)) is not None
+            for transfers in self._transfer_choices(built)
+            if (planned := self._realise(built, transfers, exact=False)) is not None
         ]
         if not found:
             return None
         least = min(planned.timeline.total_cycles for planned in found)
         close = (planned for planned in found if planned.timeline.total_cycles <= CLOSE_CYCLES * least)
-        return self._realise(base, layout, min(close, key=_total_peak).transfers, exact=True)
+        return self._realise(built, min(close, key=_total_peak).transfers, exact=True)
 
     def _smallest(self, template: Layout) -> PlannedSchedule | None:
         """The plan of least memory; for speed the first plan that there is.
@@ -167,11 +168,12 @@ class _Choice:
         """
         best: PlannedSchedule | None = None
         placed = 0
-        for small in small_layouts(self.graph, self.scratch_bytes, CostModel(), template):
+        for small in small_layouts(self.graph, self.rule, CostModel(), template):
             if best is not None and (placed == _MOST_PLACED or _total_peak(best) <= _LEAST_HOPE * small.alive_bytes):
                 break
-            for transfers in self._small_transfer_choices(small.variant.graph):
-                planned = self._realise(small.variant, small.layout, transfers, exact=True)
+            built = self._built(small.variant, small.layout)
+            for transfers in self._small_transfer_choices(built):
+                planned = self._realise(built, transfers, exact=True)
                 if planned is not None:
                     break
             if planned is None:
@@ -182,13 +184,13 @@ class _Choice:
             placed += 1
         return best
 
-    def _small_transfer_choices(self, graph: Graph) -> tuple[TransferOptions, ...]:
+    def _small_transfer_choices(self, schedule: Schedule) -> tuple[TransferOptions, ...]:
         """Transfers need slots and tiles: where memory counts they are made only if asked for, the smallest first."""
         if self.options.transfers is not True:
             return (_NO_TRANSFERS,)
-        return self._transfer_choices(graph)[::-1]
+        return self._transfer_choices(schedule)[::-1]
 
-    def _transfer_choices(self, graph: Graph) -> tuple[TransferOptions, ...]:
+    def _transfer_choices(self, schedule: Schedule) -> tuple[TransferOptions, ...]:
         wanted = self.options.transfers
         if wanted is False or (wanted is None and self.board.tile_dma is None):
             return (_NO_TRANSFERS,)
@@ -202,9 +204,7 @@ class _Choice:
         reachable = [bank for bank in self.banks if bank.dma or self.board.tile_dma is None]
         cheapest = min(bank.access_cost for bank in reachable)
         room = sum(bank.size_bytes for bank in reachable if bank.access_cost == cheapest) // _WEIGHT_SLOTS
-        largest = max(
-            (op.filter.values.size for op in graph.ops if isinstance(op, Conv2D) and op.groups == 1), default=0
-        )
+        largest = largest_tileable_bytes(schedule)
         sizes = {ceil(ceil(largest / count) / _SLOT_STEP_BYTES) * _SLOT_STEP_BYTES for count in _TILE_COUNTS}
         choices = [
             TransferOptions(weight_slot_bytes=size, slots=_WEIGHT_SLOTS, activation_tile_bytes=_ACTIVATION_TILE_BYTES)
@@ -213,13 +213,13 @@ class _Choice:
         ]
         return (*choices, _NO_TRANSFERS if wanted is None else _TILES_ONLY)
 
-    def _realise(
-        self, variant: RecomputeVariant, layout: Layout, transfers: TransferOptions, *, exact: bool
-    ) -> PlannedSchedule | None:
-        """Builds, plans and times a schedule; None, and a note of the attempt, where it does not fit."""
+    def _built(self, variant: RecomputeVariant, layout: Layout) -> Schedule:
+        """The schedule of a layout, without transfers."""
+        return replace(build_schedule(variant.graph, layout, self.rule), recomputed=variant.recomputed)
+
+    def _realise(self, schedule: Schedule, transfers: TransferOptions, *, exact: bool) -> PlannedSchedule | None:
+        """Adds transfers, plans and times; None, and a note of the attempt, where it does not fit."""
         cost = CostModel()
-        schedule = build_schedule(variant.graph, layout, self.scratch_bytes)
-        schedule = replace(schedule, recomputed=variant.recomputed)
         if transfers != _NO_TRANSFERS:
             schedule = add_transfers(schedule, self.board, cost, transfers)
         if len(schedule.steps) > MOST_STEPS:

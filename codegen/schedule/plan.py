@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.memory.problem import Buffer
 
 
@@ -84,7 +85,9 @@ class RowView:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Call:
-    """One kernel call: operator `op` (index into `Schedule.graph.ops`) computes the rows of `output`.
+    """One kernel call: operator `op` (index into `Schedule.graph.ops`) computes the rows of `output` by `kernel`.
+
+    All calls of an operator are by the same kernel; None: none has been chosen, the plain one serves.
 
     `scratch` names the buffer of the kernel's working memory, or is empty. `padding_top` and `padding_bottom` are the
     virtual rows above and below the rows that are read (at the edges of the map only).
@@ -103,6 +106,7 @@ class Call:
     channels: ChannelRange | None = None
     weights: Span | None = None
     tile: str = ""
+    kernel: Kernel | None = None
 
 
 @dataclass(frozen=True, slots=True)

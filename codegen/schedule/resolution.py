@@ -25,13 +25,14 @@ from tinyanime.codegen.ir.ops import (
 )
 from tinyanime.codegen.ir.shapes import infer_shape
 from tinyanime.codegen.ir.tensor import Tensor
+from tinyanime.codegen.kernels.rule import KernelRule
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem, Objective
 from tinyanime.codegen.memory.solve import lower_bound_bytes, solve
 from tinyanime.codegen.schedule.choose import MOST_STEPS, Optimize, ScheduleOptions
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Schedule
-from tinyanime.codegen.schedule.strips.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.strips.smallest import small_layouts
 
@@ -39,13 +40,13 @@ _SMALL_PICTURES_BYTES = 16 * 1024
 
 
 def with_largest_resolution(
-    error: DoesNotFitError, graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions
+    error: DoesNotFitError, graph: Graph, board: Board, rule: KernelRule, options: ScheduleOptions
 ) -> DoesNotFitError:
     """`error` with a hint that begins with the largest picture that would fit, where the network has other sizes."""
     banks = activation_banks(board)
     if not banks or not _has_other_sizes(graph):
         return error
-    size = largest_resolution(graph, lambda smaller: _fits(smaller, banks, scratch_bytes, options))
+    size = largest_resolution(graph, lambda smaller: _fits(smaller, banks, rule, options))
     here = graph.tensors[graph.inputs[0]]
     if size is None:
         advice = f"No smaller picture fits either (this one is {here.height} x {here.width})."
@@ -143,20 +144,20 @@ def _growth(op: Op) -> tuple[Fraction, Fraction]:
             return Fraction(1), Fraction(1)
 
 
-def _fits(graph: Graph, banks: tuple[Bank, ...], scratch_bytes: ScratchBytes, options: ScheduleOptions) -> bool:
+def _fits(graph: Graph, banks: tuple[Bank, ...], rule: KernelRule, options: ScheduleOptions) -> bool:
     """Whether the order of work that needs the least memory has a plan."""
-    return any(_has_plan(schedule, banks) for schedule in _schedules(graph, scratch_bytes, options))
+    return any(_has_plan(schedule, banks) for schedule in _schedules(graph, rule, options))
 
 
-def _schedules(graph: Graph, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> Iterator[Schedule]:
+def _schedules(graph: Graph, rule: KernelRule, options: ScheduleOptions) -> Iterator[Schedule]:
     """The schedules worth trying; each is made only when it is asked for."""
     if options.optimize is Optimize.LAYERS:
-        yield build_schedule(graph, whole_layer_layout(graph), scratch_bytes)
+        yield build_schedule(graph, whole_layer_layout(graph), rule)
         return
     for stream in _streams(graph, options):
         template = Layout((), stream_input=stream, stream_output=stream)
-        for small in small_layouts(graph, scratch_bytes, CostModel(), template):
-            yield build_schedule(small.variant.graph, small.layout, scratch_bytes)
+        for small in small_layouts(graph, rule, CostModel(), template):
+            yield build_schedule(small.variant.graph, small.layout, rule)
 
 
 def _streams(graph: Graph, options: ScheduleOptions) -> tuple[bool, ...]:

@@ -8,13 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TA_INT8_VALUES 256u
+#include "ta_high_multiply.h"
 
-/* High word of 2 * value * multiplier, rounded to nearest, halves upwards. multiplier > INT32_MIN. */
-static inline int32_t ta_doubling_high_multiply(int32_t value, int32_t multiplier) {
-    const int64_t half = INT64_C(1) << 30;
-    return (int32_t)(((int64_t)value * multiplier + half) >> 31);
-}
+#define TA_INT8_VALUES 256u
 
 /* value / 2^exponent, rounded to nearest, halves away from zero; exponent 0 to 31. */
 static inline int32_t ta_rounding_shift_right(int32_t value, uint32_t exponent) {

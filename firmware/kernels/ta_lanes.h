@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ta_high_multiply.h"
 #include "tinyanime/convolve.h"
 
 #if defined(__ARM_FEATURE_SIMD32)
@@ -83,22 +84,40 @@ static inline uint32_t ta_high_lanes(uint32_t a, uint32_t b) {
 #endif
 }
 
-/* round(2 * value * multiplier / 2^32), halves upwards; |value| < 2^30. */
-static inline int32_t ta_scaled(int32_t value, int32_t multiplier) {
-    const int32_t doubled = (int32_t)((uint32_t)value << 1);
+/* round(doubled * multiplier / 2^32), halves upwards; multiplier >= 0. */
+static inline int32_t ta_scaled_double(int32_t doubled, int32_t multiplier) {
 #if defined(__ARM_FEATURE_DSP)
     int32_t result;
     __asm("smmulr %0, %1, %2" : "=r"(result) : "r"(doubled), "r"(multiplier));
     return result;
 #else
-    return (int32_t)(((int64_t)doubled * multiplier + INT64_C(0x80000000)) >> 32);
+    return ta_high_multiply(doubled, multiplier);
 #endif
 }
 
-/* The int8 value that `sum` (without bias) stands for, before the clamp to a layer's range; see ta_channel. */
+/* addend + round(doubled * multiplier / 2^32), halves upwards, modulo 2^32. */
+static inline int32_t ta_scaled_double_onto(int32_t addend, int32_t doubled, int32_t multiplier) {
+#if defined(__ARM_FEATURE_DSP)
+    int32_t result;
+    __asm("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(doubled), "r"(multiplier), "r"(addend));
+    return result;
+#else
+    return (int32_t)((uint32_t)addend + (uint32_t)ta_high_multiply(doubled, multiplier));
+#endif
+}
+
+/* The int8 value that twice a sum (with bias) stands for, before the clamp to a layer's range; see ta_channel. Whether
+ * the scaled sum or the sum itself is negative makes no difference: they differ only where the former is 0, and then
+ * neither rounding changes the result. */
+static inline int32_t ta_doubled_value(const ta_channel *channel, int32_t doubled) {
+    const int32_t rounding = channel->rounding + (doubled >> 31);
+    return ta_scaled_double_onto(rounding, doubled, channel->multiplier) >> channel->shift;
+}
+
+/* The same of a sum without bias. */
 static inline int32_t ta_channel_value(const ta_channel *channel, int32_t sum) {
-    const int32_t scaled = ta_scaled(sum + channel->bias, channel->multiplier);
-    return (scaled + (channel->rounding + (scaled >> 31))) >> channel->shift;
+    const uint32_t value = (uint32_t)sum + (uint32_t)channel->bias;
+    return ta_doubled_value(channel, (int32_t)(value << 1));
 }
 
 static inline int8_t ta_clamped(int32_t value, int32_t minimum, int32_t maximum) {

@@ -2,13 +2,14 @@
  *
  * unicorn calls ta_count_block at the start of each translated block, which runs to its end unless it faults.
  * The number of instructions in a block is found once by decoding the lengths of its instructions and kept in
- * a table. Code that changes under an address is re-decoded after ta_forget_code. Built by
- * host/emulate/block_counter.py. */
+ * a table. Code that changes under an address is re-decoded after ta_forget_code. With a profile, executions are
+ * kept per pair of successive blocks too. Built by host/emulate/block_counter.py. */
 #include <stdint.h>
 #include <string.h>
 
 #define TABLE_ENTRIES 65536u /* A power of two. */
 #define CHUNK_BYTES 512u
+#define PROFILE_ENTRIES 65536u /* A power of two. */
 
 typedef int (*memory_read)(void *uc, uint64_t address, void *bytes, uint64_t size);
 typedef int (*emulation_stop)(void *uc);
@@ -19,6 +20,20 @@ typedef struct {
     uint32_t size; /* 0: free */
     uint32_t instructions;
 } block_entry;
+
+/* How often the block at `address` was executed right behind the one at `from_address`. Shared with Python. */
+typedef struct {
+    uint32_t from_address;
+    uint32_t from_size; /* 0: nothing was executed before. */
+    uint32_t address;
+    uint32_t size; /* 0: free */
+    uint64_t executions;
+} block_passage;
+
+typedef struct {
+    uint64_t lost; /* Executions that found the table full. */
+    block_passage table[PROFILE_ENTRIES];
+} block_profile;
 
 /* Shared with Python: the fields in this order (block_counter.py). */
 typedef struct {
@@ -32,11 +47,16 @@ typedef struct {
     memory_read read;
     emulation_stop stop;
     alarm_bell ring;
+    block_profile *profile; /* NULL: passages are not counted. */
     block_entry table[TABLE_ENTRIES];
 } block_counter;
 
 uint64_t ta_block_counter_bytes(void) {
     return sizeof(block_counter);
+}
+
+uint64_t ta_block_profile_bytes(void) {
+    return sizeof(block_profile);
 }
 
 /* Instructions in [begin, end). A first half-word of 0b11101, 0b11110 or 0b11111 begins a 32-bit instruction:
@@ -64,6 +84,23 @@ void ta_forget_code(block_counter *counter) {
     memset(counter->table, 0, sizeof counter->table);
 }
 
+static void count_passage(block_profile *profile, uint32_t from_address, uint32_t from_size, uint32_t address,
+                          uint32_t size) {
+    const uint32_t hash = (address >> 1) * 0x9E3779B1u ^ (from_address >> 1) * 0x85EBCA6Bu;
+    for (uint32_t probe = 0; probe < PROFILE_ENTRIES; probe++) {
+        block_passage *passage = &profile->table[((hash >> 8) + probe) % PROFILE_ENTRIES];
+        if (passage->size == 0) {
+            *passage = (block_passage){from_address, from_size, address, size, 0};
+        }
+        if (passage->address == address && passage->size == size && passage->from_address == from_address &&
+            passage->from_size == from_size) {
+            passage->executions++;
+            return;
+        }
+    }
+    profile->lost++;
+}
+
 /* UC_HOOK_BLOCK callback. */
 void ta_count_block(void *uc, uint64_t address, uint32_t size, void *user) {
     block_counter *counter = user;
@@ -83,6 +120,10 @@ void ta_count_block(void *uc, uint64_t address, uint32_t size, void *user) {
         entry->instructions = ta_count_between(counter, uc, address, address + size);
     }
     counter->instructions += entry->instructions;
+    if (counter->profile) {
+        count_passage(counter->profile, (uint32_t)counter->block_begin,
+                      (uint32_t)(counter->block_end - counter->block_begin), (uint32_t)address, size);
+    }
     counter->block_begin = address;
     counter->block_end = address + size;
 }

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
@@ -36,7 +37,34 @@ class _State(ctypes.Structure):
         ("read", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
         ("ring", _RING),
+        ("profile", ctypes.c_void_p),
     )
+
+
+class _Passage(ctypes.Structure):
+    """`block_passage` in block_counter.c; a profile is a count of lost ones, then the table."""
+
+    _fields_ = (
+        ("from_address", ctypes.c_uint32),
+        ("from_size", ctypes.c_uint32),
+        ("address", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("executions", ctypes.c_uint64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPassage:
+    """How often the block at `address` (`size` bytes) was executed right behind the one at `from_address`.
+
+    A `from_size` of 0: nothing was counted before it.
+    """
+
+    from_address: int
+    from_size: int
+    address: int
+    size: int
+    executions: int
 
 
 def build_library() -> Path:
@@ -79,6 +107,7 @@ def load_library() -> ctypes.CDLL:
     """The compiled hooks, with the result types of their functions; ToolError without a C compiler."""
     library = ctypes.CDLL(str(build_library()))
     library.ta_block_counter_bytes.restype = ctypes.c_uint64
+    library.ta_block_profile_bytes.restype = ctypes.c_uint64
     library.ta_uart_fifo_bytes.restype = ctypes.c_uint64
     library.ta_count_between.restype = ctypes.c_uint32
     return library
@@ -119,6 +148,25 @@ class BlockCounter:
     def block(self) -> tuple[int, int]:
         """Addresses [begin, end) of the current block."""
         return int(self._state.block_begin), int(self._state.block_end)
+
+    def start_profile(self) -> None:
+        """Counts the passages from block to block from now on, in a new and empty profile."""
+        self._profile = ctypes.create_string_buffer(self._library.ta_block_profile_bytes())
+        self._state.block_begin = self._state.block_end = 0
+        self._state.profile = ctypes.addressof(self._profile)
+
+    def passages(self) -> tuple[BlockPassage, ...]:
+        """What was counted since `start_profile`; ToolError where code has more passages than the table holds."""
+        lost = ctypes.c_uint64.from_buffer(self._profile).value
+        if lost:
+            raise ToolError(f"The profile of executed blocks is full; {lost} executions were not counted.")
+        entries = (ctypes.sizeof(self._profile) - ctypes.sizeof(ctypes.c_uint64)) // ctypes.sizeof(_Passage)
+        table = (_Passage * entries).from_buffer(self._profile, ctypes.sizeof(ctypes.c_uint64))
+        return tuple(
+            BlockPassage(entry.from_address, entry.from_size, entry.address, entry.size, entry.executions)
+            for entry in table
+            if entry.size
+        )
 
     @property
     def deadline_met(self) -> bool:

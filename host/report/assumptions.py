@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tinyanime.boards.schema import Board, MemoryUse
-from tinyanime.codegen.schedule.cost import CACHED_WEIGHT_BYTES, CostModel
+from tinyanime.codegen.kernels.plain_work import CACHED_WEIGHT_BYTES
+from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.timeline import MAINTENANCE_CYCLES_PER_LINE
 from tinyanime.codegen.schedule.transfers.transfer_cost import weights_region
 

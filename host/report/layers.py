@@ -9,8 +9,8 @@ from math import prod
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.ir.ops import Conv2D, FullyConnected, Op, TransposeConv2D
-from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
 from tinyanime.codegen.schedule.choose import PlannedSchedule
+from tinyanime.codegen.schedule.kernels import schedule_kernels
 from tinyanime.codegen.schedule.transfers.transfer_cost import weights_region
 from tinyanime.host.report.course import transfer_ops
 
@@ -64,6 +64,7 @@ def layers_of(planned: PlannedSchedule, board: Board) -> tuple[Layer, ...]:
     again = {item.op for item in schedule.recomputed}
     bank_of = {placement.buffer: placement.bank for placement in planned.plan.placements}
     home = weights_region(board).name
+    kernels = schedule_kernels(schedule)
     layers = []
     for index, op in enumerate(schedule.graph.ops):
         cost = sums[index]
@@ -73,7 +74,7 @@ def layers_of(planned: PlannedSchedule, board: Board) -> tuple[Layer, ...]:
             Layer(
                 op.name,
                 type(op).__name__,
-                select_kernel(schedule.graph, op).function,
+                kernels[index].function,
                 schedule.graph.output_tensor(op).shape,
                 op_macs(schedule.graph, op),
                 cost.steps,

@@ -11,8 +11,10 @@ from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.compiler import check_network, plan_network
 from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.kernels.family import KernelFamily
+from tinyanime.codegen.kernels.prepare import graph_for_kernels
+from tinyanime.codegen.kernels.rule import KernelRule, kernel_rule
 from tinyanime.codegen.memory.problem import Objective
-from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import (
     Optimize,
@@ -23,7 +25,7 @@ from tinyanime.codegen.schedule.choose import (
 )
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Call, Move, Schedule
-from tinyanime.codegen.schedule.strips.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import whole_layer_layout
 
 Progress = Callable[[str, int, int], None]
@@ -125,6 +127,7 @@ def study_model(
     *,
     name: str = "",
     cmsis_nn: Path | None = None,
+    kernels: KernelFamily = KernelFamily.AUTO,
     check: Check = _no_check,
     progress: Progress = _no_progress,
 ) -> Study:
@@ -139,15 +142,15 @@ def study_model(
     graph = replace(graph, name=name or graph.name)
     check_network(graph, board)
     library = find_cmsis_nn(cmsis_nn)
-    scratch_bytes = scratch_rule(board, pinned=library.is_pinned)
-    return make_study(model.name, graph, board, scratch_bytes, options, progress, check)
+    rule = kernel_rule(board, pinned=library.is_pinned, family=kernels)
+    return make_study(model.name, graph_for_kernels(graph, rule), board, rule, options, progress, check)
 
 
 def make_study(
     model: str,
     graph: Graph,
     board: Board,
-    scratch_bytes: ScratchBytes,
+    rule: KernelRule,
     options: ScheduleOptions,
     progress: Progress = _no_progress,
     check: Check = _no_check,
@@ -157,13 +160,13 @@ def make_study(
     DoesNotFitError where the plan itself does not fit; an alternative that does not fit is part of the result.
     """
     progress(f"planning: {title_of(options, board)}", 0, 0)
-    planned = plan_network(graph, board, scratch_bytes, options)
+    planned = plan_network(graph, board, rule, options)
     check(planned)
     wanted = _other_options(planned)
     alternatives = []
     for number, other in enumerate(wanted):
         progress(f"planning for comparison: {title_of(other, board)}", number + 1, len(wanted) + 1)
-        alternatives.append(_alternative(graph, board, scratch_bytes, other))
+        alternatives.append(_alternative(graph, board, rule, other))
     if options.optimize is Optimize.LAYERS:
         same = planned.schedule
         alternatives.append(Alternative(options, planned, "", alive_bytes(same), schedule_instructions(same)))
@@ -189,13 +192,13 @@ def _optimized(options: ScheduleOptions, optimize: Optimize) -> ScheduleOptions:
     )
 
 
-def _alternative(graph: Graph, board: Board, scratch_bytes: ScratchBytes, options: ScheduleOptions) -> Alternative:
+def _alternative(graph: Graph, board: Board, rule: KernelRule, options: ScheduleOptions) -> Alternative:
     try:
-        planned = choose_schedule(graph, board, scratch_bytes, options)
+        planned = choose_schedule(graph, board, rule, options)
     except DoesNotFitError as error:
         if options.optimize is not Optimize.LAYERS:
             return Alternative(options, None, error.message, 0, 0)
-        schedule = build_schedule(graph, whole_layer_layout(graph), scratch_bytes)
+        schedule = build_schedule(graph, whole_layer_layout(graph), rule)
         return Alternative(options, None, error.message, alive_bytes(schedule), schedule_instructions(schedule))
     schedule = planned.schedule
     return Alternative(options, planned, "", alive_bytes(schedule), schedule_instructions(schedule))

@@ -19,9 +19,9 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Filter, Op
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, Certificate, MemoryPlan, MemoryProblem
-from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
 from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
 from tinyanime.codegen.schedule.cost import CostModel
+from tinyanime.codegen.schedule.kernels import schedule_kernels
 from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.timeline import simulate
 from tinyanime.codegen.schedule.transfers.dma import TransferOptions
@@ -29,7 +29,6 @@ from tinyanime.codegen.schedule.transfers.dma import TransferOptions
 
 def assembled(schedule: Schedule, plan: MemoryPlan, board: Board, directory: Path) -> Bundle:
     """Write the project of `schedule`, placed by `plan` in the banks of `board`; nothing is checked."""
-    graph = schedule.graph
     planned = PlannedSchedule(
         schedule,
         MemoryProblem(schedule.buffers, activation_banks(board)),
@@ -38,7 +37,7 @@ def assembled(schedule: Schedule, plan: MemoryPlan, board: Board, directory: Pat
         TransferOptions(0),
         ScheduleOptions(),
     )
-    kernels = tuple(select_kernel(graph, op) for op in graph.ops)
+    kernels = schedule_kernels(schedule)
     project = assemble_project(ProjectInput(board, planned, kernels, find_cmsis_nn(None), b"no model"))
     write_project(directory, project.files)
     return Bundle(directory, project.manifest)

@@ -15,11 +15,12 @@ typedef struct {
 
 /* The numbers are those of `Kernel` in kernel_case.py, counted from FIRST_CONVOLUTION. */
 static const convolution convolutions[] = {
-    [0] = {NULL, NULL}, /* direct */
-    [1] = {NULL, NULL}, /* Winograd 4x4 */
+    [0] = {ta_convolve_direct_s8, ta_convolve_direct_s8_scratch_bytes},
+    [1] = {ta_convolve_winograd_4x4_s8, ta_convolve_winograd_4x4_s8_scratch_bytes},
     [2] = {NULL, NULL}, /* Winograd 2x2 */
     [3] = {NULL, NULL}, /* stride 2 */
-    [4] = {NULL, NULL}, /* upsampling */
+    [4] = {ta_upsample_convolve_s8, ta_upsample_convolve_s8_scratch_bytes},
+    [6] = {ta_depthwise_s8, ta_depthwise_s8_scratch_bytes},
 };
 
 /* Buffers: input rows, weights, channels (int32 [out_channels][4]), working memory, output. With the last scalar set

@@ -8,12 +8,12 @@ from unittest.mock import patch
 import onnx
 
 from tests.models.builders import Activation, QdqBuilder
+from tests.support.rules import plain_rule
 from tinyanime.boards.schema import Board, MemoryRegion, MemoryUse
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.memory.banks import activation_banks, reserved
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem
 from tinyanime.codegen.memory.solve import Shortage, solve
-from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.strips.build import build_schedule
@@ -67,7 +67,7 @@ class ForcedSchedule:
 def forced_schedule(graph: Graph, board: Board, force: Force) -> ForcedSchedule:
     """Strips, transfers, placement and maintenance as the compiler does them, with decisions taken by `force`."""
     board = _eager_board(board, force.fast_bytes)
-    schedule = build_schedule(graph, _layout(graph, force), scratch_rule(board, pinned=True))
+    schedule = build_schedule(graph, _layout(graph, force), plain_rule(board))
     costly_flash = CostModel(flash_cycles_per_kib=1 << 20)
     options = TransferOptions(weight_slot_bytes=force.slot_bytes, activation_tile_bytes=force.tile_bytes)
     with patch.object(weight_tiles, "CACHED_WEIGHT_BYTES", 0):

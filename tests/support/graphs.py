@@ -11,11 +11,6 @@ from tinyanime.codegen.ir.tensor import Quantization, Tensor
 Q = Quantization(0.1, 0)
 
 
-def no_scratch(graph: Graph, op: Op, rows: int) -> int:
-    del graph, op, rows
-    return 0
-
-
 def conv(name: str, source: str, out: str, channels: int, outputs: int, stride: int = 1) -> Conv2D:
     values = np.ones((outputs, 3, 3, channels), dtype=np.int8)
     weights = Filter(values, np.ones(outputs), np.zeros(outputs, dtype=np.int32))

@@ -71,7 +71,8 @@ def _bench(recipe: BuildRecipe) -> Bench:
 def _build(recipe: BuildRecipe) -> Path:
     library = find_cmsis_nn()
     headers = (_ROOT / "firmware" / "include", _ROOT / "firmware" / "kernels", *library.include_dirs)
-    own = [*sorted((_ROOT / "firmware" / "kernels").glob("*.c")), _SUPPORT / "kernel_shim.c", _SUPPORT / "convolve_shim.c"]
+    shims = [_SUPPORT / "kernel_shim.c", _SUPPORT / "convolve_shim.c"]
+    own = [*sorted((_ROOT / "firmware" / "kernels").glob("*.c")), *shims]
     sources = [*own, *library.sources_for(WRAPPERS)]
     command = [recipe.compiler, "-std=c11", *_WARNINGS, *recipe.flags, *(f"-I{folder}" for folder in headers)]
     if not recipe.emulated:

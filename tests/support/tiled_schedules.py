@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tests.support.rules import plain_rule
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board, MemoryRegion
 from tinyanime.codegen.ir.graph import Graph
@@ -14,7 +15,6 @@ from tinyanime.codegen.ir.tensor import Quantization, Tensor
 from tinyanime.codegen.memory.banks import activation_banks, reserved
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem
 from tinyanime.codegen.memory.solve import Shortage, solve
-from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.strips.build import build_schedule
@@ -87,7 +87,7 @@ class Tiled:
 def strips(graph: Graph, *stages: tuple[int, int, int], board: Board | None = None, overlay: bool = True) -> Schedule:
     """`graph` in stages (first operator, end, rows per strip)."""
     layout = Layout(tuple(StageLayout(*stage) for stage in stages), overlay=overlay)
-    return build_schedule(graph, layout, scratch_rule(board or small_board(), pinned=True))
+    return build_schedule(graph, layout, plain_rule(board or small_board()))
 
 
 def tiled(schedule: Schedule, board: Board, options: TransferOptions) -> Tiled:

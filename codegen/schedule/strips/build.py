@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.kernels.rule import Candidate, KernelRule
 from tinyanime.codegen.schedule.plan import (
     Call,
     Command,
@@ -26,19 +25,16 @@ from tinyanime.codegen.schedule.strips.rows import ReadRows, read_rows
 from tinyanime.codegen.schedule.strips.run import RECEIVED, RowEvent, StageRun, run_stage
 from tinyanime.codegen.schedule.strips.storage import StorageBuilder, dying_tensors, overlay_lead_bytes
 
-ScratchBytes = Callable[[Graph, Op, int], int]
-"""Kernel working memory in bytes for an operator computing at most the given number of output rows."""
-
 LEAST_WINDOW_BYTES = 2048
 """The link's frames carry 1,024 bytes: two of them fit into a streamed picture's window."""
 
 
-def build_schedule(graph: Graph, layout: Layout, scratch_bytes: ScratchBytes) -> Schedule:
-    """Lay out all steps of `graph` as `layout` says: moves and calls, no transfers yet.
+def build_schedule(graph: Graph, layout: Layout, rule: KernelRule) -> Schedule:
+    """Lay out all steps of `graph` as `layout` says: moves and calls by the kernels of `rule`, no transfers yet.
 
     The network input is alive from step 0; the output until the end.
     """
-    return _Builder(graph, GraphNeeds.of(graph), layout, scratch_bytes, StorageBuilder(graph)).build()
+    return _Builder(graph, GraphNeeds.of(graph), layout, rule, StorageBuilder(graph)).build()
 
 
 def whole_tensors(needs: GraphNeeds, stage: StageLayout, layout: Layout) -> frozenset[str]:
@@ -71,7 +67,7 @@ class _Builder:
     graph: Graph
     needs: GraphNeeds
     layout: Layout
-    scratch_bytes: ScratchBytes
+    rule: KernelRule
     storage: StorageBuilder
     steps: list[Step] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
@@ -129,7 +125,8 @@ class _Builder:
             self.needs, stage.ops, stage.strip_rows, whole, streamed_input_of(self.needs, stage, self.layout)
         )
         self._store(stage, whole, run)
-        scratch = self._scratch(stage, run)
+        kernels = self._kernels(stage, run)
+        scratch = self._scratch(kernels)
         first_step = len(self.steps)
         index = len(self.stages)
         pending: list[Command] = []
@@ -141,7 +138,7 @@ class _Builder:
                 pending += [*moves, *(Receive(rows, part) for rows, part in self._exchanges(event, span))]
                 self.made[event.tensor] = event.end
                 continue
-            self._add_step(index, event, (*pending, *moves), scratch)
+            self._add_step(index, event, (*pending, *moves), scratch, kernels[event.op])
             pending = []
         if pending:
             last = self.steps[-1]
@@ -168,15 +165,18 @@ class _Builder:
         for name, rows in run.line_rows:
             self.storage.store_lines(name, rows)
 
-    def _scratch(self, stage: StageLayout, run: StageRun) -> str:
-        """One buffer serves all kernels of the stage, one after the other."""
+    def _kernels(self, stage: StageLayout, run: StageRun) -> dict[int, Candidate]:
+        """The kernel of each operator, for the highest strips that it computes."""
         rows: dict[int, int] = {}
         for event in run.events:
-            rows[event.op] = max(rows.get(event.op, 0), event.end - event.begin)
-        size = max(
-            (self.scratch_bytes(self.graph, self.graph.ops[op], n) for op, n in rows.items() if op != RECEIVED),
-            default=0,
-        )
+            if event.op != RECEIVED:
+                rows[event.op] = max(rows.get(event.op, 0), event.end - event.begin)
+        graph = self.graph
+        return {op: self.rule.choose(graph, graph.ops[op], most, stage.scratch_limit) for op, most in rows.items()}
+
+    def _scratch(self, kernels: dict[int, Candidate]) -> str:
+        """One buffer serves all kernels of the stage, one after the other."""
+        size = max((kernel.scratch_bytes for kernel in kernels.values()), default=0)
         return self.storage.allocate(f"stage{len(self.stages)}.scratch", size) if size else ""
 
     def _make_room(self, event: RowEvent, stage: StageLayout) -> list[Command]:
@@ -222,7 +222,9 @@ class _Builder:
             pieces.append((RowRange(begin, end), Span(span.buffer, offset, (end - begin) * row_bytes)))
         return pieces
 
-    def _add_step(self, stage: int, event: RowEvent, before: tuple[Command, ...], scratch: str) -> None:
+    def _add_step(
+        self, stage: int, event: RowEvent, before: tuple[Command, ...], scratch: str, chosen: Candidate
+    ) -> None:
         graph, index = self.graph, len(self.steps)
         op = graph.ops[event.op]
         out = RowRange(event.begin, event.end)
@@ -231,10 +233,9 @@ class _Builder:
         span = self._output_span(event)
         self.storage.touch(span.buffer, index, span.size_bytes)
         output = RowView(event.tensor, out, span.buffer, span.offset_bytes)
-        size = self.scratch_bytes(graph, op, out.count)
+        size = chosen.scratch_bytes
         if size:
-            # An im2col kernel refills its columns for every output position.
-            self.storage.touch(scratch, index, out.count * graph.output_tensor(op).width * size)
+            self.storage.touch(scratch, index, chosen.work.scratch_bytes)
         call = Call(
             event.op,
             views,
@@ -242,6 +243,7 @@ class _Builder:
             scratch if size else "",
             reads[0].padding_top,
             reads[0].padding_bottom,
+            kernel=chosen.kernel,
         )
         commands: tuple[Command, ...] = (*before, call)
         if self.layout.stream_output and event.tensor in graph.outputs:

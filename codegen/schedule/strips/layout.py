@@ -6,15 +6,20 @@ from dataclasses import dataclass
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Op, Reshape
+from tinyanime.codegen.kernels.rule import NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class StageLayout:
-    """Operators [first_op, end_op) run together in strips of `strip_rows` rows of the last one's output."""
+    """Operators [first_op, end_op) run together in strips of `strip_rows` rows of the last one's output.
+
+    Their kernels work in at most `scratch_limit` bytes, where there are such kernels.
+    """
 
     first_op: int
     end_op: int
     strip_rows: int
+    scratch_limit: int = NO_LIMIT
 
     @property
     def ops(self) -> tuple[int, ...]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.kernels.rule import KernelRule
 from tinyanime.codegen.schedule.cost import CostModel
-from tinyanime.codegen.schedule.strips.build import ScratchBytes
 from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout, is_alias
 from tinyanime.codegen.schedule.strips.needs import GraphNeeds
 from tinyanime.codegen.schedule.strips.stage_cost import StageCosts, StageOption
@@ -107,7 +107,7 @@ class LayoutSpace:
 
 def layout_space(
     graph: Graph,
-    scratch_bytes: ScratchBytes,
+    rule: KernelRule,
     cost: CostModel,
     template: Layout,
     strip_rows: tuple[int, ...] = STRIP_ROWS,
@@ -115,7 +115,7 @@ def layout_space(
     """Every stage between two of the graph's cut points, at every strip height, with its peak and cost."""
     needs = GraphNeeds.of(graph)
     cuts = _cut_points(graph, needs, template)
-    costs = StageCosts(needs, template, scratch_bytes, cost)
+    costs = StageCosts(needs, template, rule, cost)
     options: list[StageOption] = []
     for position, end in enumerate(cuts[1:], start=1):
         by_height: dict[int, list[int]] = {}

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.kernels.rule import KernelRule
 from tinyanime.codegen.memory.shortage import fullest
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Schedule
-from tinyanime.codegen.schedule.strips.build import ScratchBytes, build_schedule
+from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout
 from tinyanime.codegen.schedule.strips.recompute import RecomputeVariant, recompute_variants
 from tinyanime.codegen.schedule.strips.search import LOW_STRIP_ROWS, layout_space
@@ -32,29 +33,27 @@ class SmallLayout:
     cycles: int
 
 
-def small_layouts(
-    graph: Graph, scratch_bytes: ScratchBytes, cost: CostModel, template: Layout
-) -> tuple[SmallLayout, ...]:
+def small_layouts(graph: Graph, rule: KernelRule, cost: CostModel, template: Layout) -> tuple[SmallLayout, ...]:
     """Candidates for least memory, the smallest first."""
-    built = list(_layouts(RecomputeVariant(graph, ()), scratch_bytes, cost, template, _ROOMS))
+    built = list(_layouts(RecomputeVariant(graph, ()), rule, cost, template, _ROOMS))
     found = [small for small, _ in built]
     _, smallest = min(built, key=lambda item: (item[0].alive_bytes, item[0].cycles))
     full = _fullest_stage(smallest)
     for variant in recompute_variants(graph):
         if variant.spared.start < full.stop and full.start < variant.spared.stop:
-            found += [small for small, _ in _layouts(variant, scratch_bytes, cost, template, _ROOMS[:1])]
+            found += [small for small, _ in _layouts(variant, rule, cost, template, _ROOMS[:1])]
     return tuple(sorted(found, key=lambda small: (small.alive_bytes, small.cycles)))
 
 
 def _layouts(
-    variant: RecomputeVariant, scratch_bytes: ScratchBytes, cost: CostModel, template: Layout, rooms: tuple[float, ...]
+    variant: RecomputeVariant, rule: KernelRule, cost: CostModel, template: Layout, rooms: tuple[float, ...]
 ) -> Iterator[tuple[SmallLayout, Schedule]]:
     """With shared buffers and without: one lives longer than either tensor, which may cost more than it saves.
 
     That is why the search's estimate is not the last word, and layouts of more room, and of one stage, where the
     estimate is exact, are built and compared too.
     """
-    space = layout_space(variant.graph, scratch_bytes, cost, template, LOW_STRIP_ROWS)
+    space = layout_space(variant.graph, rule, cost, template, LOW_STRIP_ROWS)
     tried: set[Layout] = set()
     for kind in (space, space.apart()):
         least = kind.smallest().peak_bytes
@@ -62,7 +61,7 @@ def _layouts(
             if option is None or option.layout in tried:
                 continue
             tried.add(option.layout)
-            schedule = build_schedule(variant.graph, option.layout, scratch_bytes)
+            schedule = build_schedule(variant.graph, option.layout, rule)
             _, alive = fullest(schedule.buffers)
             yield SmallLayout(variant, option.layout, alive, option.cycles), schedule
 

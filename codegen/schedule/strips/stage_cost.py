@@ -6,14 +6,16 @@ stages with the same end and strip height therefore follow from one run of the l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil
 
-from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.kernels.kernel import Kernel
+from tinyanime.codegen.kernels.rule import Candidate, KernelRule
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Call, RowRange, RowView
-from tinyanime.codegen.schedule.strips.build import ScratchBytes, streamed_input_of, whole_tensors
+from tinyanime.codegen.schedule.strips.build import streamed_input_of, whole_tensors
 from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout, is_alias
 from tinyanime.codegen.schedule.strips.needs import GraphNeeds
 from tinyanime.codegen.schedule.strips.run import RECEIVED, RowEvent, StageRun, run_stage
@@ -47,17 +49,21 @@ class _Share:
 
 @dataclass(eq=False, slots=True)
 class StageCosts:
-    """Costs of the stages of one graph; `template` says whether buffers are shared and which ends are streamed."""
+    """Costs of the stages of one graph by the kernels of `rule`.
+
+    `template` says whether buffers are shared and which ends are streamed.
+    """
 
     needs: GraphNeeds
     template: Layout
-    scratch_bytes: ScratchBytes
+    rule: KernelRule
     cost: CostModel
-    row_cycles: dict[int, tuple[int, int]] = field(default_factory=dict)
-    scratches: dict[tuple[int, int], int] = field(default_factory=dict)
+    cycles: dict[tuple[int, Kernel, int], int] = field(default_factory=dict)
+    """Modelled cycles of a call: by operator, kernel and rows."""
 
     def ending_at(self, firsts: Sequence[int], end: int, strip_rows: int) -> list[StageOption]:
-        """The stages [first, end) in strips of `strip_rows` rows, for each of `firsts`.
+        """The stages [first, end) in strips of `strip_rows` rows, for each of `firsts` and each limit of the kernels'
+        working memory that makes a difference.
 
         Two of them that hold readers of a streamed input must hold the same ones.
         """
@@ -67,8 +73,13 @@ class StageCosts:
         longest = StageLayout(min(firsts), end, strip_rows)
         whole = whole_tensors(needs, longest, self.template)
         streamed = streamed_input_of(needs, longest, self.template)
-        shares = self._shares(run_stage(needs, longest.ops, strip_rows, whole, streamed))
-        return [self._option(StageLayout(first, end, strip_rows), shares) for first in firsts]
+        run = run_stage(needs, longest.ops, strip_rows, whole, streamed)
+        base = self._shares(run)
+        options = []
+        for limit, chosen in self._choices(run):
+            shares = self._with_kernels(base, chosen)
+            options += [self._option(StageLayout(first, end, strip_rows, limit), shares) for first in firsts]
+        return options
 
     def _option(self, stage: StageLayout, shares: dict[int, _Share]) -> StageOption:
         needs, graph = self.needs, self.needs.graph
@@ -91,43 +102,43 @@ class StageCosts:
         for position, event in enumerate(run.events):
             share = shares.setdefault(event.op, _Share())
             share.events.append((position, event))
-            if event.op == RECEIVED:
-                continue
-            rows = event.end - event.begin
-            per_row, per_call = self._row_cycles(event.op)
-            share.cycles += per_row * rows + per_call
-            share.scratch_bytes = max(share.scratch_bytes, self._scratch(event.op, rows))
         for name, rows in run.line_rows:
             share = shares[self.needs.producer.get(name, RECEIVED)]
             share.line_bytes = rows * graph.tensors[name].row_bytes
             share.moved_bytes = share.line_bytes * max(0, ceil(graph.tensors[name].height / rows) - 1) if rows else 0
         return shares
 
-    def _scratch(self, op: int, rows: int) -> int:
-        if (op, rows) not in self.scratches:
+    def _choices(self, run: StageRun) -> Iterator[tuple[int, dict[int, Candidate]]]:
+        """Limits of working memory with the kernels that they lead to; one limit for each set of kernels."""
+        graph = self.needs.graph
+        rows: dict[int, int] = {}
+        for event in run.events:
+            if event.op != RECEIVED:
+                rows[event.op] = max(rows.get(event.op, 0), event.end - event.begin)
+        seen: list[dict[int, Candidate]] = []
+        for limit in self.rule.limits:
+            chosen = {op: self.rule.choose(graph, graph.ops[op], most, limit) for op, most in rows.items()}
+            if chosen not in seen:
+                seen.append(chosen)
+                yield limit, chosen
+
+    def _with_kernels(self, base: dict[int, _Share], chosen: dict[int, Candidate]) -> dict[int, _Share]:
+        """The shares with the working memory and the cycles of these kernels."""
+        shares = dict(base)
+        for op, candidate in chosen.items():
+            calls = Counter(event.end - event.begin for _, event in base[op].events)
+            cycles = sum(count * self._call_cycles(op, candidate.kernel, rows) for rows, count in calls.items())
+            shares[op] = replace(base[op], scratch_bytes=candidate.scratch_bytes, cycles=cycles)
+        return shares
+
+    def _call_cycles(self, op: int, kernel: Kernel, rows: int) -> int:
+        """Modelled cycles of a call with all operands in tightly coupled memory and weights from flash."""
+        key = (op, kernel, rows)
+        if key not in self.cycles:
             graph = self.needs.graph
-            self.scratches[op, rows] = self.scratch_bytes(graph, graph.ops[op], rows)
-        return self.scratches[op, rows]
-
-    def _row_cycles(self, op: int) -> tuple[int, int]:
-        if op not in self.row_cycles:
-            self.row_cycles[op] = _row_cycles(self.needs.graph, op, self.cost)
-        return self.row_cycles[op]
-
-
-def _row_cycles(graph: Graph, index: int, cost: CostModel) -> tuple[int, int]:
-    """Modelled cycles of an operator per row of its output, and per call beside its rows, weights from flash."""
-    op = graph.ops[index]
-    height = graph.output_tensor(op).height
-
-    def cycles(rows: int) -> int:
-        view = RowView(op.output, RowRange(0, rows), "", 0)
-        return cost.call_cycles(graph, Call(index, (), view))
-
-    if height == 1:
-        return cycles(1), 0
-    per_row = max(1, (cycles(height) - cycles(1)) // (height - 1))
-    return per_row, max(0, cycles(1) - per_row)
+            view = RowView(graph.ops[op].output, RowRange(0, rows), "", 0)
+            self.cycles[key] = self.cost.call_cycles(graph, Call(op, (), view, kernel=kernel))
+        return self.cycles[key]
 
 
 def _inputs(needs: GraphNeeds, stage: StageLayout) -> set[str]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Op
+from tinyanime.codegen.kernels.plain import plain_kernel
+from tinyanime.codegen.kernels.plain_work import CACHED_WEIGHT_BYTES
 from tinyanime.codegen.memory.problem import Buffer
-from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
-from tinyanime.codegen.schedule.cost import CACHED_WEIGHT_BYTES
 from tinyanime.codegen.schedule.plan import Call, ChannelRange, Command, Schedule, Span, Step, WeightSpan
 from tinyanime.codegen.schedule.transfers.accesses import overlap, view_span
 from tinyanime.codegen.schedule.transfers.naming import BufferNames
@@ -115,11 +115,27 @@ def _may_tile(graph: Graph, op: Op, calls: list[Call]) -> bool:
     assert isinstance(op, Conv2D)
     if op.groups != 1 or op.filter.values.size <= CACHED_WEIGHT_BYTES:
         return False
-    if select_kernel(graph, op).function != _CHANNEL_TILING_KERNEL:
+    if not all(_tiles_channels(graph, call) for call in calls):
         return False
     return not any(
         overlap(view_span(graph, view), view_span(graph, call.output)) for call in calls for view in call.inputs
     )
+
+
+def largest_tileable_bytes(schedule: Schedule) -> int:
+    """Bytes of the largest weights whose kernel computes a part of the output channels from a part of them."""
+    graph = schedule.graph
+    calls = {call.op: call for step in schedule.steps for call in step.calls}
+    sizes = (
+        op.filter.values.size
+        for call in calls.values()
+        if isinstance(op := graph.ops[call.op], Conv2D) and _tiles_channels(graph, call)
+    )
+    return max(sizes, default=0)
+
+
+def _tiles_channels(graph: Graph, call: Call) -> bool:
+    return (call.kernel or plain_kernel(graph, graph.ops[call.op])).function == _CHANNEL_TILING_KERNEL
 
 
 def _largest_tile(graph: Graph, calls: list[Call], ranges: tuple[ChannelRange, ...]) -> int:

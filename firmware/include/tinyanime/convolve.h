@@ -90,4 +90,11 @@ ta_status ta_upsample_convolve_s8(const ta_convolution *layer, const ta_rows *ro
                                   void *scratch, uint32_t scratch_bytes);
 uint32_t ta_upsample_convolve_s8_scratch_bytes(const ta_convolution *layer);
 
+/* Depthwise: each output channel sums the taps of the input channel of the same number (in_channels ==
+ * out_channels). Any kernel and stride up to 255, dilation 1; 3x3 and 5x5 with strides 1 and 2 along the row are
+ * fastest. A column is an output pixel. Weights: [out][kernel row, kernel column, zeros up to a multiple of 4]. */
+ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights, void *scratch,
+                          uint32_t scratch_bytes);
+uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer);
+
 #endif

@@ -16,6 +16,7 @@ from tests.models.builders import QdqBuilder, save
 from tests.support.assembled import assembled, hand_assembled, with_graph, with_random_weights
 from tests.support.generated_network import assert_equals_reference, available_compilers, build_network
 from tests.support.hand_schedules import HandMade, line_buffer, streamed, transfers, whole_layers
+from tests.support.rules import plain_rule
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.compiler import CompileOptions, compile_model
 from tinyanime.codegen.emit import network
@@ -25,7 +26,6 @@ from tinyanime.codegen.ir.ops import Conv2D
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import MemoryPlan, MemoryProblem
 from tinyanime.codegen.memory.solve import solve
-from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
 from tinyanime.codegen.schedule.plan import Call, Move, Start, Wait
@@ -148,7 +148,7 @@ def test_a_recomputed_layer_shares_its_weights_and_equals_the_reference(tmp_path
     graph = long_skip(tmp_path / "model.onnx")
     board = load_board("posix")
     variant = next(iter(recompute_variants(graph)))
-    schedule = build_schedule(variant.graph, whole_layer_layout(variant.graph), scratch_rule(board, pinned=True))
+    schedule = build_schedule(variant.graph, whole_layer_layout(variant.graph), plain_rule(board))
     schedule = replace(schedule, recomputed=variant.recomputed)
     plan = solve(MemoryProblem(schedule.buffers, activation_banks(board)))
     assert isinstance(plan, MemoryPlan)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.models.builders import Activation, QdqBuilder, save
 from tests.models.random_networks import random_network
-from tests.support.graphs import no_scratch
+from tests.support.rules import no_scratch
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.errors import ModelError

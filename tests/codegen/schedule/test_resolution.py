@@ -10,7 +10,8 @@ import pytest
 
 from tests.models.builders import Activation, QdqBuilder, save
 from tests.models.students import small_generator
-from tests.support.graphs import generator, no_scratch
+from tests.support.graphs import generator
+from tests.support.rules import no_scratch
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import DoesNotFitError

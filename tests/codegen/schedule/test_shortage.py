@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.graphs import conv, generator, no_scratch, tensor
+from tests.support.graphs import conv, generator, tensor
+from tests.support.rules import no_scratch
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import DoesNotFitError

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.graphs import generator, no_scratch
+from tests.support.graphs import generator
 from tests.support.report_study import report_study
+from tests.support.rules import no_scratch
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.schedule.choose import ScheduleOptions

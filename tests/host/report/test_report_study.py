@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.graphs import generator, no_scratch
+from tests.support.graphs import generator
 from tests.support.report_study import report_study
+from tests.support.rules import no_scratch
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.errors import DoesNotFitError

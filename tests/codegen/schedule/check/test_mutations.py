@@ -13,10 +13,10 @@ from tests.models.random_networks import random_network
 from tests.models.students import student_32_64_128
 from tests.support.forced_schedules import Force, ForcedSchedule, forced_schedule, whole_line_network
 from tests.support.hand_schedules import HandMade, line_buffer, streamed, transfers, whole_layers
+from tests.support.rules import plain_rule
 from tests.support.schedule_mutations import Mutant, dropped, late_waits, mutants, shifted, short_lived
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan
-from tinyanime.codegen.passes.kernel_scratch import scratch_rule
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.check.check import ScheduleError, check_schedule
 from tinyanime.codegen.schedule.choose import ScheduleOptions, choose_schedule
@@ -110,7 +110,7 @@ def chosen(network: str, folder: Path) -> tuple[Schedule, MemoryPlan, tuple[Bank
         path = folder / "student.onnx"
         onnx.save(student_32_64_128(), path)
     board = load_board("stm32h743")
-    planned = choose_schedule(load_and_prepare(path), board, scratch_rule(board, pinned=True), ScheduleOptions())
+    planned = choose_schedule(load_and_prepare(path), board, plain_rule(board), ScheduleOptions())
     return planned.schedule, planned.plan, planned.problem.banks
 
 

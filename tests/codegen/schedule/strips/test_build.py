@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.graphs import Q, conv, generator, no_scratch, tensor
+from tests.support.graphs import Q, conv, generator, tensor
+from tests.support.rules import no_scratch
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import (
     Add,

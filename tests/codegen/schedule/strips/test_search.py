@@ -6,7 +6,8 @@ from itertools import combinations
 
 import pytest
 
-from tests.support.graphs import generator, no_scratch
+from tests.support.graphs import generator
+from tests.support.rules import no_scratch
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Schedule

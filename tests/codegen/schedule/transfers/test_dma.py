@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 
 from tests.models.students import student_32_64_128
 from tests.support.replay import Replay
+from tests.support.rules import plain_rule
 from tests.support.tiled_schedules import CHANNELS, SIDE, WEIGHT_BYTES, Tiled, small_board, strips, tiled, wide_network
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import TileDma
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Filter, MaxPool, Padding, Size2D
 from tinyanime.codegen.ir.tensor import Quantization, Tensor
-from tinyanime.codegen.passes.kernel_scratch import scratch_rule
+from tinyanime.codegen.kernels.plain_work import CACHED_WEIGHT_BYTES
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.reference.interpreter import run_reference
 from tinyanime.codegen.schedule.check.check import check_schedule
-from tinyanime.codegen.schedule.cost import CACHED_WEIGHT_BYTES, CostModel
+from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.plan import Call, Command, Schedule, Span, Start, Transfer, Wait, WeightSpan
 from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout
@@ -358,7 +359,7 @@ def test_transfers_of_a_whole_network_are_hidden(network: str, slot_bytes: int, 
         onnx.save(student_32_64_128(side=64), path)
     graph = load_and_prepare(path)
     rows = graph.output_tensor(graph.ops[-1]).height // 16
-    schedule = build_schedule(graph, Layout((StageLayout(0, len(graph.ops), rows),)), scratch_rule(board, pinned=True))
+    schedule = build_schedule(graph, Layout((StageLayout(0, len(graph.ops), rows),)), plain_rule(board))
     after = add_transfers(schedule, board, CostModel(), TransferOptions(slot_bytes))
     assert len(weight_loads(after)) > 16
     case = tiled(schedule, board, TransferOptions(slot_bytes))

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.graphs import conv, no_scratch, tensor
+from tests.support.graphs import conv, tensor
+from tests.support.rules import no_scratch
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import BoardError

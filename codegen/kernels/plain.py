@@ -1,9 +1,8 @@
-"""Which kernel computes an operator: CMSIS-NN where it has one, else ours."""
+"""Plain kernels: CMSIS-NN where it has one that is exact, else ours in portable C."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 from tinyanime.codegen.cmsis_nn.limits import convolve_limit, depthwise_limit, pool_limit
 from tinyanime.codegen.errors import ModelError
@@ -25,57 +24,37 @@ from tinyanime.codegen.ir.ops import (
     TransposeConv2D,
 )
 from tinyanime.codegen.ir.tensor import Tensor
+from tinyanime.codegen.kernels.kernel import Kernel, cmsis_nn, own
 
 
-class KernelSource(Enum):
-    CMSIS_NN = "cmsis-nn"
-    TINYANIME = "tinyanime"
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A C function: its name, and which library has it."""
-
-    function: str
-    source: KernelSource
-
-
-def _cmsis(function: str) -> Kernel:
-    return Kernel(function, KernelSource.CMSIS_NN)
-
-
-def _own(function: str) -> Kernel:
-    return Kernel(function, KernelSource.TINYANIME)
-
-
-def select_kernel(graph: Graph, op: Op) -> Kernel:
+def plain_kernel(graph: Graph, op: Op) -> Kernel:
     """The kernel for `op`. Variants that CMSIS-NN computes wrongly or not at all go to our own kernels."""
     match op:
         case Conv2D():
             return _select_convolution(graph, op)
         case FullyConnected():
             uniform = len(set(op.filter.scales.tolist())) == 1
-            return _cmsis("arm_fully_connected_s8" if uniform else "arm_convolve_wrapper_s8")
+            return cmsis_nn("arm_fully_connected_s8" if uniform else "arm_convolve_wrapper_s8")
         case MaxPool() | AveragePool():
             return _select_pool(graph, op)
         case Add():
-            return _own("ta_add_s8")
+            return own("ta_add_s8")
         case Requantize():
-            return _own("ta_requantize_s8")
+            return own("ta_requantize_s8")
         case Concat():
-            return _own("ta_concat_s8")
+            return own("ta_concat_s8")
         case Pad():
-            return _own("ta_pad_s8")
+            return own("ta_pad_s8")
         case ResizeNearest():
-            return _own("ta_resize_nearest_s8")
+            return own("ta_resize_nearest_s8")
         case DepthToSpace():
-            return _own("ta_depth_to_space_s8")
+            return own("ta_depth_to_space_s8")
         case SpaceToDepth():
-            return _own("ta_space_to_depth_s8")
+            return own("ta_space_to_depth_s8")
         case TransposeConv2D():
-            return _own("ta_transpose_conv_s8")
+            return own("ta_transpose_conv_s8")
         case Reshape():
-            return _own("ta_reshape_s8")
+            return own("ta_reshape_s8")
         case _:
             raise TypeError(f"no kernel for {type(op).__name__}")
 
@@ -84,10 +63,10 @@ def _select_convolution(graph: Graph, op: Conv2D) -> Kernel:
     source, target = graph.tensors[op.inputs[0]], graph.output_tensor(op)
     kernel = op.filter.kernel
     if op.groups == 1 and convolve_limit(source.channels, target.channels, kernel, op.padding) is None:
-        return _cmsis("arm_convolve_wrapper_s8")
+        return cmsis_nn("arm_convolve_wrapper_s8")
     if op.groups == source.channels and op.groups > 1 and _depthwise_is_exact(op, source, target):
-        return _cmsis("arm_depthwise_conv_wrapper_s8")
-    return _own("ta_convolve_grouped_s8")
+        return cmsis_nn("arm_depthwise_conv_wrapper_s8")
+    return own("ta_convolve_grouped_s8")
 
 
 def _select_pool(graph: Graph, op: MaxPool | AveragePool) -> Kernel:
@@ -98,7 +77,7 @@ def _select_pool(graph: Graph, op: MaxPool | AveragePool) -> Kernel:
             f"Node '{op.name}' ({type(op).__name__}) cannot be computed: {reason}.",
             hint="Use less padding than the pooling window is large.",
         )
-    return _cmsis("arm_max_pool_s8" if isinstance(op, MaxPool) else "arm_avgpool_s8")
+    return cmsis_nn("arm_max_pool_s8" if isinstance(op, MaxPool) else "arm_avgpool_s8")
 
 
 def _depthwise_is_exact(op: Conv2D, source: Tensor, target: Tensor) -> bool:

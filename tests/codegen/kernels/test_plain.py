@@ -9,14 +9,14 @@ from tinyanime.codegen.errors import ModelError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Filter, FullyConnected, MaxPool, Op, Padding, Size2D
 from tinyanime.codegen.ir.tensor import Quantization, Tensor
-from tinyanime.codegen.passes.lower_to_cmsis_nn import select_kernel
+from tinyanime.codegen.kernels.plain import plain_kernel
 
 Q = Quantization(0.1, 0)
 
 
 def kernel_of(op: Op, source: tuple[int, ...], target: tuple[int, ...]) -> str:
     graph = Graph("g", ("x",), ("y",), {"x": Tensor("x", source, Q), "y": Tensor("y", target, Q)}, (op,))
-    return select_kernel(graph, op).function
+    return plain_kernel(graph, op).function
 
 
 def filter_of(shape: tuple[int, ...], scales: list[float] | None = None) -> Filter:

@@ -1,0 +1,64 @@
+"""What calls of the plain kernels cost: CMSIS-NN's and ours in portable C.
+
+Fitted to counts of CMSIS-NN 4.0.0 and our kernels on an emulated Cortex-M7 (GCC 12, -O3).
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Add, AveragePool, Conv2D, FullyConnected, MaxPool, Op, Requantize, TransposeConv2D
+from tinyanime.codegen.kernels.kernel import Kernel
+from tinyanime.codegen.kernels.spec import Work
+
+CACHED_WEIGHT_BYTES = 8 * 1024
+"""Weights up to this size stay in half of the Cortex-M7's 16 KB data cache between pixels."""
+
+_CALL_INSTRUCTIONS = 400
+
+
+def plain_work(kernel: Kernel, graph: Graph, op: Op, rows: int, channels: int | None = None) -> Work:
+    """A call of `rows` output rows and `channels` output channels (None: all of them)."""
+    del kernel
+    target = graph.output_tensor(op)
+    pixels = rows * target.width
+    instructions = _CALL_INSTRUCTIONS + ceil(pixels * _per_pixel(graph, op, channels or target.channels))
+    return Work(instructions, instructions, pixels * _column_bytes(graph, op), _weight_bytes(op, pixels))
+
+
+def _per_pixel(graph: Graph, op: Op, channels: int) -> float:
+    match op:
+        case TransposeConv2D():
+            depth = int(op.filter.values[0].size)
+            return 4.0 * channels * depth / (op.stride.height * op.stride.width) + 20 * channels
+        case Conv2D():
+            depth = int(op.filter.values[0].size)
+            if op.groups == 1:
+                return 1.805 * channels * depth + 2.8 * depth + 50 * channels + 350
+            return 6.0 * channels * depth + 30 * channels
+        case FullyConnected():
+            return 2.0 * float(op.filter.values.size)
+        case MaxPool() | AveragePool():
+            return 4.0 * op.kernel.height * op.kernel.width * channels
+        case Add():
+            return 73.0 * channels
+        case Requantize():
+            return 5.0 * channels
+        case _:
+            return 5.0 * channels + 20
+
+
+def _column_bytes(graph: Graph, op: Op) -> int:
+    """Bytes of working memory that are written and read per pixel: im2col refills its columns for every one."""
+    if isinstance(op, Conv2D):
+        return 4 * int(op.filter.values[0].size)
+    return 0
+
+
+def _weight_bytes(op: Op, pixels: int) -> int:
+    """CMSIS-NN reads all weights of a call again for every two output pixels; caches keep small ones."""
+    if not isinstance(op, Conv2D | TransposeConv2D | FullyConnected):
+        return 0
+    size = int(op.filter.values.size)
+    return size if size <= CACHED_WEIGHT_BYTES else size * ceil(pixels / 2)

@@ -1,0 +1,119 @@
+"""Chooses the kernel of each operator for calls of a given height, within a given working memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tinyanime.boards.schema import Board
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.kernels.catalogue import CATALOGUE
+from tinyanime.codegen.kernels.family import KernelFamily
+from tinyanime.codegen.kernels.kernel import Kernel, own
+from tinyanime.codegen.kernels.plain import plain_kernel
+from tinyanime.codegen.kernels.plain_scratch import PlainScratch
+from tinyanime.codegen.kernels.plain_work import plain_work
+from tinyanime.codegen.kernels.portable import portable_kernel
+from tinyanime.codegen.kernels.spec import Work
+from tinyanime.codegen.memory.banks import activation_banks
+
+NO_LIMIT = 1 << 30
+
+_MOST_SCRATCH_BYTES = 128 * 1024
+_SHARES = (1.0, 0.75, 0.5, 0.25, 0.125)
+"""Parts of the fastest memory that working memory may take, as the search over schedules tries them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A kernel for calls of some height: its working memory and what a call does."""
+
+    kernel: Kernel
+    scratch_bytes: int
+    work: Work
+
+    @property
+    def cost(self) -> int:
+        """Modelled cycles with weights read from flash at a byte a cycle."""
+        return self.work.cycles + self.work.weight_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a kernel cannot compute an operator."""
+
+    function: str
+    reason: str
+
+
+@dataclass(eq=False, slots=True)
+class KernelRule:
+    """`limits` are the working memories (bytes) worth trying, descending; the first one is the most there may be.
+
+    Keeps what it found out: one rule serves all schedules of a network that are tried.
+    """
+
+    family: KernelFamily
+    scratch: PlainScratch
+    limits: tuple[int, ...]
+    _candidates: dict[tuple[int, int], tuple[Candidate, ...]] = field(default_factory=dict)
+    _refusals: dict[int, tuple[Refusal, ...]] = field(default_factory=dict)
+    _known: list[Op] = field(default_factory=list)
+    """Operators by whose identity results are kept: they must not be freed."""
+
+    def choose(self, graph: Graph, op: Op, rows: int, scratch_limit: int = NO_LIMIT) -> Candidate:
+        """The cheapest kernel that works within `scratch_limit`, or, where none does, in the least memory."""
+        limit = min(scratch_limit, self.limits[0])
+        candidates = self.candidates(graph, op, rows)
+        within = next((candidate for candidate in candidates if candidate.scratch_bytes <= limit), None)
+        return within or min(candidates, key=lambda candidate: (candidate.scratch_bytes, candidate.cost))
+
+    def candidates(self, graph: Graph, op: Op, rows: int) -> tuple[Candidate, ...]:
+        """All kernels that compute calls of `rows` rows exactly, with every block worth considering, cheapest first."""
+        key = (id(op), rows)
+        if key not in self._candidates:
+            self._known.append(op)
+            found = [*self._plain(graph, op, rows), *self._engine(graph, op, rows)]
+            if not found:
+                raise TypeError(f"no kernel for {type(op).__name__} '{op.name}'")
+            self._candidates[key] = tuple(sorted(found, key=lambda candidate: candidate.cost))
+        return self._candidates[key]
+
+    def refusals(self, graph: Graph, op: Op) -> tuple[Refusal, ...]:
+        """The kernels of convolve.h that cannot compute `op`, and why."""
+        if id(op) not in self._refusals:
+            self._known.append(op)
+            reasons = ((kernel.function, kernel.refusal(graph, op)) for kernel in CATALOGUE)
+            self._refusals[id(op)] = tuple(Refusal(name, reason) for name, reason in reasons if reason is not None)
+        return self._refusals[id(op)]
+
+    def _plain(self, graph: Graph, op: Op, rows: int) -> list[Candidate]:
+        kernel = portable_kernel(graph, op) if self.family is KernelFamily.REFERENCE else plain_kernel(graph, op)
+        return [Candidate(kernel, self.scratch.bytes(graph, op, kernel, rows), plain_work(kernel, graph, op, rows))]
+
+    def _engine(self, graph: Graph, op: Op, rows: int) -> list[Candidate]:
+        if self.family is not KernelFamily.AUTO:
+            return []
+        refused = {refusal.function for refusal in self.refusals(graph, op)}
+        return [
+            Candidate(
+                own(kernel.function, block),
+                kernel.scratch_bytes(graph, op, block),
+                kernel.work(graph, op, rows, block),
+            )
+            for kernel in CATALOGUE
+            if kernel.function not in refused
+            for block in kernel.blocks(graph, op, rows)
+        ]
+
+
+def kernel_rule(board: Board, *, pinned: bool, family: KernelFamily = KernelFamily.AUTO) -> KernelRule:
+    """The rule for `board`; `pinned` as in `cmsis_nn.scratch`."""
+    scratch = PlainScratch.of(board, pinned=pinned)
+    if family is not KernelFamily.AUTO:
+        return KernelRule(family, scratch, (NO_LIMIT,))
+    banks = activation_banks(board)
+    cheapest = min((bank.access_cost for bank in banks), default=1)
+    fast = max((bank.size_bytes for bank in banks if bank.access_cost == cheapest), default=0)
+    most = min(fast, _MOST_SCRATCH_BYTES)
+    return KernelRule(family, scratch, tuple(int(most * share) for share in _SHARES))

@@ -1,0 +1,202 @@
+#include "ta_tiles.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "ta_convolution.h"
+#include "tinyanime/fast_code.h"
+
+enum { KERNEL_SIZE = 3 };
+
+/* Work of a call in tiles, and the parts of the working memory. */
+typedef struct {
+    const ta_tile_kind *kind;
+    const ta_convolution *layer;
+    const ta_rows *rows;
+    int32_t first_row, first_column;
+    uint32_t tile_columns; /* Tiles in a row of tiles. */
+    uint32_t quads, words;
+    uint32_t pairs; /* Of tiles, in the current block. */
+    uint32_t *inputs;
+    uint32_t *weights;
+    int32_t *sums;
+} tile_work;
+
+static uint32_t quads_of(const ta_convolution *layer) {
+    return ((uint32_t)layer->in_channels + TA_QUAD - 1u) / TA_QUAD;
+}
+
+static uint32_t tiles_along(uint32_t outputs, uint32_t size) {
+    return (outputs + size - 1u) / size;
+}
+
+uint32_t ta_tiles_scratch_bytes(const ta_tile_kind *kind, const ta_convolution *layer) {
+    const uint64_t words = (uint64_t)TA_QUAD_WORDS * quads_of(layer);
+    const uint64_t inputs = (uint64_t)kind->inputs * layer->block * words;
+    const uint64_t weights = (uint64_t)kind->panels * TA_PANEL_CHANNELS * words;
+    const uint64_t sums = (uint64_t)kind->products * TA_PANEL_CHANNELS * layer->block;
+    const uint64_t bytes = (inputs + weights + sums) * sizeof(uint32_t);
+    return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
+}
+
+ta_status ta_tiles_check(const ta_tile_kind *kind, const ta_convolution *layer, const ta_rows *rows,
+                         const ta_weights *weights, uint32_t scratch_bytes) {
+    if (!ta_convolution_is_valid(layer) || !ta_rows_are_valid(layer, rows) || !ta_weights_are_valid(layer, weights) ||
+        layer->kernel_height != KERNEL_SIZE || layer->kernel_width != KERNEL_SIZE || layer->dilation_height != 1u ||
+        layer->dilation_width != 1u) {
+        return TA_ERROR_ARGUMENT;
+    }
+    return scratch_bytes < ta_tiles_scratch_bytes(kind, layer) ? TA_ERROR_SCRATCH : TA_OK;
+}
+
+/* The inputs of a tile whose first one is at (row, column), four channels of them, as a dense patch of pixels. */
+TA_FAST_CODE(ta_tiles_gather)
+static void gather_quad(const tile_work *work, int32_t row, int32_t column, uint32_t quad, uint32_t *patch) {
+    const ta_convolution *layer = work->layer;
+    const uint32_t channels = layer->in_channels, left = channels - TA_QUAD * quad;
+    const uint32_t zero_point = (uint32_t)(-(int32_t)layer->in_offset) & 0xFFu;
+    const int32_t row_begin = work->rows->in_row_begin, row_end = row_begin + work->rows->in_rows;
+    for (int32_t y = row; y < row + work->kind->in_size; y++) {
+        for (int32_t x = column; x < column + work->kind->in_size; x++, patch++) {
+            *patch = zero_point * 0x01010101u;
+            if (y >= row_begin && y < row_end && x >= 0 && x < (int32_t)layer->in_width) {
+                const uint32_t pixel = (uint32_t)(y - row_begin) * layer->in_width + (uint32_t)x;
+                memcpy(patch, work->rows->input + (size_t)pixel * channels + TA_QUAD * quad,
+                       left < TA_QUAD ? left : TA_QUAD);
+            }
+        }
+    }
+}
+
+static int is_inside(const tile_work *work, int32_t row, int32_t column) {
+    const int32_t size = work->kind->in_size, row_begin = work->rows->in_row_begin;
+    return row >= row_begin && row + size <= row_begin + work->rows->in_rows && column >= 0 &&
+           column + size <= work->layer->in_width;
+}
+
+/* Transforms the inputs of one tile into its column of the panels. */
+TA_FAST_CODE(ta_tiles_inputs)
+static void transform_tile(const tile_work *work, uint32_t tile, uint32_t column_in_block) {
+    const ta_tile_kind *kind = work->kind;
+    const uint32_t channels = work->layer->in_channels, stride = TA_PANEL_COLUMNS * work->pairs * work->words;
+    const int32_t row = work->first_row + (int32_t)(tile / work->tile_columns * kind->in_step);
+    const int32_t column = work->first_column + (int32_t)(tile % work->tile_columns * kind->in_step);
+    uint32_t *panels = work->inputs + column_in_block / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * work->words +
+                       column_in_block % TA_PANEL_COLUMNS;
+    if (is_inside(work, row, column) && channels % TA_QUAD == 0u && (uintptr_t)work->rows->input % TA_QUAD == 0u) {
+        const uint32_t pixel = (uint32_t)(row - work->rows->in_row_begin) * work->layer->in_width + (uint32_t)column;
+        const ta_tile_inputs inputs = {work->rows->input + (size_t)pixel * channels, channels * work->layer->in_width,
+                                       channels, work->quads, work->layer->in_offset};
+        kind->transform_inputs(&inputs, panels, stride);
+        return;
+    }
+    uint32_t patch[TA_TILE_MOST_INPUTS * TA_TILE_MOST_INPUTS];
+    const ta_tile_inputs inputs = {(const int8_t *)patch, kind->in_size * TA_QUAD, TA_QUAD, 1u, work->layer->in_offset};
+    for (uint32_t quad = 0; quad < work->quads; quad++) {
+        gather_quad(work, row, column, quad, patch);
+        kind->transform_inputs(&inputs, panels, stride);
+        panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
+    }
+}
+
+/* All products of `count` output channels whose weights begin at `weights`. */
+TA_FAST_CODE(ta_tiles_products)
+static void multiply(const tile_work *work, const int8_t *weights, uint32_t count) {
+    const ta_tile_kind *kind = work->kind;
+    const uint32_t input_words = TA_PANEL_COLUMNS * work->pairs * work->words;
+    const uint32_t weight_words = TA_PANEL_CHANNELS * work->words;
+    const uint32_t channel_bytes = work->quads * TA_TAPS * TA_QUAD;
+    int32_t *sums = work->sums;
+    uint32_t product = 0;
+    for (uint32_t round = 0; round < kind->rounds; round++) {
+        for (uint32_t channel = 0; channel < count; channel++) {
+            kind->transform_weights(round, weights + channel * channel_bytes, work->quads, work->weights + channel,
+                                    weight_words);
+        }
+        for (; product < kind->round_ends[round]; product++) {
+            const ta_tile_product factors = kind->product_list[product];
+            ta_gemm_s16(work->inputs + factors.input * input_words, work->weights + factors.weight * weight_words,
+                        work->words, work->pairs, sums);
+            sums += TA_PANEL_CHANNELS * TA_PANEL_COLUMNS * work->pairs;
+        }
+    }
+}
+
+/* The outputs of one tile at its place in the map; those behind the last row or column are dropped. */
+TA_FAST_CODE(ta_tiles_outputs)
+static void store_tile(const tile_work *work, uint32_t tile, ta_tile_outputs *outputs, uint32_t first_channel) {
+    const uint32_t size = work->kind->out_size, channels = work->layer->out_channels, width = work->layer->out_width;
+    const uint32_t row = tile / work->tile_columns * size, column = tile % work->tile_columns * size;
+    const uint32_t rows_left = (uint32_t)(work->rows->out_row_end - work->rows->out_row_begin) - row;
+    const uint32_t columns_left = width - column;
+    int8_t *place = work->rows->output + ((size_t)row * width + column) * channels + first_channel;
+    if (rows_left >= size && columns_left >= size) {
+        outputs->output = place;
+        outputs->row_bytes = width * channels;
+        outputs->pixel_bytes = channels;
+        work->kind->transform_outputs(outputs);
+        return;
+    }
+    int8_t whole[TA_TILE_MOST_OUTPUTS * TA_TILE_MOST_OUTPUTS * TA_PANEL_CHANNELS];
+    outputs->output = whole;
+    outputs->row_bytes = size * TA_PANEL_CHANNELS;
+    outputs->pixel_bytes = TA_PANEL_CHANNELS;
+    work->kind->transform_outputs(outputs);
+    for (uint32_t y = 0; y < size && y < rows_left; y++) {
+        for (uint32_t x = 0; x < size && x < columns_left; x++) {
+            memcpy(place + ((size_t)y * width + x) * channels, whole + (y * size + x) * TA_PANEL_CHANNELS,
+                   outputs->channel_count);
+        }
+    }
+}
+
+/* One block: `count` tiles from `first` on, whose inputs are transformed; all channels of `weights`. */
+TA_FAST_CODE(ta_tiles_block)
+static void convolve_block(const tile_work *work, const ta_weights *weights, uint32_t first, uint32_t count) {
+    const uint32_t channel_bytes = work->quads * TA_TAPS * TA_QUAD;
+    for (uint32_t channel = 0; channel < weights->channels; channel += TA_PANEL_CHANNELS) {
+        const uint32_t left = weights->channels - channel;
+        const uint32_t channels = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
+        const uint32_t first_channel = weights->first_channel + channel;
+        multiply(work, weights->data + (size_t)channel * channel_bytes, channels);
+        ta_tile_outputs outputs = {.product_stride = TA_PANEL_CHANNELS * TA_PANEL_COLUMNS * work->pairs,
+                                   .channels = work->layer->channels + first_channel,
+                                   .channel_count = channels,
+                                   .minimum = work->layer->minimum,
+                                   .maximum = work->layer->maximum};
+        for (uint32_t tile = 0; tile < count; tile++) {
+            outputs.sums =
+                work->sums + tile / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * TA_PANEL_CHANNELS + tile % TA_PANEL_COLUMNS;
+            store_tile(work, first + tile, &outputs, first_channel);
+        }
+    }
+}
+
+TA_FAST_CODE(ta_tiles_convolve)
+void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, const ta_rows *rows,
+                       const ta_weights *weights, int32_t first_row, int32_t first_column, uint32_t *scratch) {
+    const uint32_t words = TA_QUAD_WORDS * quads_of(layer),
+                   tile_columns = tiles_along(layer->out_width, kind->out_size);
+    const uint32_t tiles =
+        tile_columns * tiles_along((uint32_t)(rows->out_row_end - rows->out_row_begin), kind->out_size);
+    uint32_t *panels = scratch + (size_t)kind->inputs * layer->block * words;
+    tile_work work = {.kind = kind,
+                      .layer = layer,
+                      .rows = rows,
+                      .first_row = first_row,
+                      .first_column = first_column,
+                      .tile_columns = tile_columns,
+                      .quads = words / TA_QUAD_WORDS,
+                      .words = words,
+                      .inputs = scratch,
+                      .weights = panels,
+                      .sums = (int32_t *)(panels + (size_t)kind->panels * TA_PANEL_CHANNELS * words)};
+    for (uint32_t first = 0; first < tiles; first += layer->block) {
+        const uint32_t left = tiles - first, count = left < layer->block ? left : layer->block;
+        work.pairs = (count + TA_PANEL_COLUMNS - 1u) / TA_PANEL_COLUMNS;
+        for (uint32_t tile = 0; tile < count; tile++) {
+            transform_tile(&work, first + tile, tile);
+        }
+        convolve_block(&work, weights, first, count);
+    }
+}

@@ -1,0 +1,150 @@
+"""Measures all engines on one network after another: compiled, linked, run, and compared byte by byte."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyanime.codegen.errors import DoesNotFitError
+from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.macs import graph_macs
+from tinyanime.codegen.models.networks import NetworkSpec, network
+from tinyanime.codegen.pipeline import load_and_prepare
+from tinyanime.codegen.reference.interpreter import run_reference
+from tinyanime.host.image.output import write_whole
+from tinyanime.host.kernel_bench.bakenn_graph import NotTakenError
+from tinyanime.host.kernel_bench.cores import BenchCore, core
+from tinyanime.host.kernel_bench.emulation import Execution, execute
+from tinyanime.host.kernel_bench.engines import BuiltNetwork, Job, engine
+from tinyanime.host.kernel_bench.figures import Figures
+from tinyanime.host.kernel_bench.image import Builder
+from tinyanime.host.kernel_bench.modelled import CycleModel
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, units done, units in all)."""
+
+_INPUT_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure: every network with these engines on these cores, as (core, engine) pairs."""
+
+    networks: tuple[str, ...]
+    runs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Subject:
+    """A network with the input it is run on and the reference's answer."""
+
+    spec: NetworkSpec
+    model: Path
+    graph: Graph
+    photo: bytes
+    expected: bytes
+
+
+def measure(plan: Plan, folder: Path, processes: int, progress: Progress) -> list[Figures]:
+    """Every run of `plan`, whole networks and their layers, in the plan's order; builds below `folder`.
+
+    Networks are spread over `processes`, the largest first.
+    """
+    by_size = sorted(plan.networks, key=lambda name: -network(name).macs)
+    results: dict[str, list[Figures]] = {}
+    what = "measuring"
+    progress(what, 0, len(by_size))
+    if processes == 1:
+        for name in by_size:
+            results[name] = measure_network(name, plan.runs, folder)
+            progress(what, len(results), len(by_size))
+    else:
+        with ProcessPoolExecutor(processes) as pool:
+            pending = {pool.submit(measure_network, name, plan.runs, folder): name for name in by_size}
+            for done in as_completed(pending):
+                results[pending[done]] = done.result()
+                progress(what, len(results), len(by_size))
+    return [figures for name in plan.networks for figures in results[name]]
+
+
+def measure_network(name: str, runs: Sequence[tuple[str, str]], folder: Path) -> list[Figures]:
+    """One network with every (core, engine) of `runs`: the whole first, then its layers."""
+    subject = prepare(network(name), folder)
+    builder = Builder(folder)
+    figures: list[Figures] = []
+    for core_name, engine_name in runs:
+        job = Job(subject.model, subject.graph, core(core_name), folder / core_name / engine_name / name, builder)
+        figures += _run(subject, job, engine_name)
+    return figures
+
+
+def prepare(spec: NetworkSpec, folder: Path) -> Subject:
+    """Write the model, draw its input (uniform int8, the same each time) and compute the reference's output."""
+    model = folder / "models" / f"{spec.name}.onnx"
+    write_whole(model, spec.build().SerializeToString())
+    graph = load_and_prepare(model)
+    source = graph.tensors[graph.inputs[0]]
+    photo = np.random.default_rng(_INPUT_SEED).integers(-128, 128, size=source.shape, dtype=np.int8)
+    expected = run_reference(graph, {source.name: photo})[graph.outputs[0]]
+    return Subject(spec, model, graph, photo.tobytes(), expected.tobytes())
+
+
+def _run(subject: Subject, job: Job, engine_name: str) -> Iterator[Figures]:
+    name, macs = subject.spec.name, graph_macs(subject.graph)
+    try:
+        built = engine(engine_name)(job)
+    except (DoesNotFitError, NotTakenError) as error:
+        yield Figures(name, None, job.core.name, engine_name, macs, note=str(error).splitlines()[0])
+        return
+    execution = execute(
+        built.image.path,
+        job.core,
+        built.board,
+        subject.photo,
+        len(subject.expected),
+        len(built.layers),
+        built.marks,
+    )
+    yield from _figures(subject, job.core, engine_name, built, execution)
+
+
+def _figures(
+    subject: Subject, bench_core: BenchCore, engine_name: str, built: BuiltNetwork, execution: Execution
+) -> Iterator[Figures]:
+    model = CycleModel.of(bench_core, built)
+    counts = [section.instructions for section in execution.sections]
+    cycles = [model.cycles(section) if model else None for section in execution.sections]
+    known = [count for count in cycles if count is not None]
+    wide = built.board.name != bench_core.board().name
+    yield Figures(
+        subject.spec.name,
+        None,
+        bench_core.name,
+        engine_name,
+        graph_macs(subject.graph),
+        instructions=sum(counts),
+        modelled_cycles=sum(known) if model else None,
+        ram_bytes=built.ram_bytes,
+        flash_bytes=built.image.flash_bytes,
+        kernel_code_bytes=built.image.kernel_code_bytes,
+        output_sha256=hashlib.sha256(execution.output).hexdigest(),
+        output_equal=execution.output == subject.expected,
+        note="more memory than the chip has" if wide else "",
+    )
+    for layer, count, modelled in zip(built.layers, counts, cycles, strict=True):
+        if layer.name:
+            yield Figures(
+                subject.spec.name,
+                layer.name,
+                bench_core.name,
+                engine_name,
+                layer.macs,
+                kernel=layer.kernel,
+                instructions=count,
+                modelled_cycles=modelled,
+            )

@@ -1,0 +1,60 @@
+"""The cores that kernels are measured on, and the memories that programs for them are planned and linked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tinyanime.boards.loader import SHIPPED_BOARDS, load_board
+from tinyanime.boards.schema import Board, MemoryUse, Toolchain
+from tinyanime.codegen.errors import InputError
+
+WIDE_BANK_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BenchCore:
+    """`model` is unicorn's name of the core (a constant of `unicorn.arm_const`); `board` gives memory and compiler."""
+
+    name: str
+    model: str
+    board: Callable[[], Board]
+
+
+def _stm32h743() -> Board:
+    return load_board("stm32h743")
+
+
+def _with_rp2040_memory(core: str, *flags: str) -> Board:
+    """A core of the given name with the RP2040's memory: 256 KB in one bank."""
+    board = load_board(str(SHIPPED_BOARDS / "budgets" / "rp2040.toml"))
+    toolchain = Toolchain("arm-none-eabi-", (f"-mcpu={core}", "-mthumb", *flags), "-O3")
+    return replace(board, name=core, title=f"{core} with an RP2040's memory", core=core, toolchain=toolchain)
+
+
+CORES = (
+    BenchCore("cortex-m7", "UC_CPU_ARM_CORTEX_M7", _stm32h743),
+    BenchCore("cortex-m4", "UC_CPU_ARM_CORTEX_M4", lambda: _with_rp2040_memory("cortex-m4", "-mfloat-abi=soft")),
+    BenchCore("cortex-m0plus", "UC_CPU_ARM_CORTEX_M0", lambda: _with_rp2040_memory("cortex-m0plus")),
+)
+"""unicorn has no Cortex-M0+: the M0 executes the same instructions."""
+
+
+def core(name: str) -> BenchCore:
+    """The core of that name; InputError where it is none of CORES."""
+    for candidate in CORES:
+        if candidate.name == name:
+            return candidate
+    raise InputError(f"There is no bench for core '{name}'.", hint=f"Use one of {', '.join(c.name for c in CORES)}.")
+
+
+def widened(board: Board) -> Board:
+    """`board` with 16 MiB in place of its largest memory for activations, for what no chip of the kind can hold."""
+    largest = max(board.regions(MemoryUse.ACTIVATIONS), key=lambda region: region.size_bytes)
+    wide = replace(largest, size_bytes=WIDE_BANK_BYTES)
+    # What follows the bank moves up.
+    memory = tuple(
+        wide if r is largest else replace(r, base=r.base + WIDE_BANK_BYTES) if wide.base < r.base < wide.end else r
+        for r in board.memory
+    )
+    return replace(board, name=f"{board.name}-wide", memory=memory)

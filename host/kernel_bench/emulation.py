@@ -1,0 +1,168 @@
+"""Runs a linked program on an emulated core and counts every instruction, by section."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import unicorn
+from elftools.elf.elffile import ELFFile
+from unicorn import arm_const
+
+from tinyanime.boards.schema import Board, MemoryKind
+from tinyanime.codegen.errors import VerificationError
+from tinyanime.host.kernel_bench.block_recorder import BlockRecorder, RecordedPassage
+from tinyanime.host.kernel_bench.cores import BenchCore
+from tinyanime.host.kernel_bench.image import ENTRY
+
+_PAGE = 0x1000
+_MAILBOX = 0xA000_0000
+_DMA = 0xA000_1000
+_INPUT = 0xA100_0000
+_OUTPUT = 0xA200_0000
+"""bench.h has the same addresses."""
+_RETURN = 0x9000_0000
+"""Where a core may execute: DDI 0403E table B3-1."""
+_DMA_START = 8
+"""Offset of the register whose write starts a transfer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What ran of one section of a program; `instructions` in all."""
+
+    passages: tuple[RecordedPassage, ...]
+    instructions: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Execution:
+    """One run of a program: its output tensor's bytes and its sections; what only exchanges pictures is left out.
+
+    `machine` still holds the code that ran.
+    """
+
+    output: bytes
+    sections: tuple[Section, ...]
+    machine: Any
+
+
+def count_instructions(code: bytes) -> int:
+    """Thumb instructions in `code`. A first half-word of 0b11101, 0b11110 or 0b11111 begins one of 32 bits: DDI 0403E
+    A5.1."""
+    count = offset = 0
+    while offset < len(code):
+        offset += 4 if code[offset + 1] >> 3 >= 0x1D else 2
+        count += 1
+    return count
+
+
+def execute(
+    program: Path,
+    core: BenchCore,
+    board: Board,
+    photo: bytes,
+    output_bytes: int,
+    sections: int,
+    marks: tuple[int, ...] = (),
+) -> Execution:
+    """Run `program`, linked for `board`, on `photo` (the input tensor) until it returns.
+
+    It has sections 0 to `sections` - 1; `marks` as in BlockRecorder. Raises VerificationError where it faults or
+    reports a failure.
+    """
+    machine: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+    machine.ctl_set_cpu_model(getattr(arm_const, core.model))
+    _map_memories(machine, board)
+    mailbox = (ctypes.c_uint32 * (_PAGE // 4))()
+    mailbox[:2] = [sections, sections]
+    everything = unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
+    machine.mem_map_ptr(_MAILBOX, _PAGE, everything, ctypes.addressof(mailbox))
+    machine.mem_map(_INPUT, _pages(len(photo)), unicorn.UC_PROT_READ)
+    machine.mem_map(_OUTPUT, _pages(output_bytes), everything)
+    machine.mem_write(_INPUT, photo)
+    machine.mem_map(_RETURN, _PAGE)
+    transfers = _Transfers(machine)
+    entry, stack = _load(machine, program)
+    recorder = BlockRecorder(machine, sections + 1, ctypes.addressof(mailbox), marks)
+    machine.reg_write(arm_const.UC_ARM_REG_SP, stack)
+    machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
+    try:
+        machine.emu_start(entry | 1, _RETURN)
+    except unicorn.UcError as error:
+        pc = machine.reg_read(arm_const.UC_ARM_REG_PC)
+        raise VerificationError(
+            f"{program} faults on the emulated {core.name} at 0x{pc:08x}: {error}.", hint="Look at what lies there."
+        ) from error
+    transfers.check()
+    if mailbox[2]:
+        raise VerificationError(f"{program} ends on the emulated {core.name} with status {mailbox[2]}.")
+    recorded = tuple(_section(machine, passages) for passages in recorder.sections()[:sections])
+    return Execution(bytes(machine.mem_read(_OUTPUT, output_bytes)), recorded, machine)
+
+
+def _section(machine: Any, passages: tuple[RecordedPassage, ...]) -> Section:
+    lengths = {
+        block: count_instructions(bytes(machine.mem_read(*block)))
+        for block in {(passage.address, passage.size) for passage in passages}
+    }
+    return Section(passages, sum(lengths[(p.address, p.size)] * p.executions for p in passages))
+
+
+def _pages(size_bytes: int) -> int:
+    return -(-size_bytes // _PAGE) * _PAGE
+
+
+def _map_memories(machine: Any, board: Board) -> None:
+    """RAM holds the same noise each time: programs that read what they never wrote shall notice."""
+    noise = np.random.default_rng(1)
+    for region in board.memory:
+        machine.mem_map(region.base, region.size_bytes)
+        if region.kind is MemoryKind.RAM:
+            machine.mem_write(region.base, noise.bytes(region.size_bytes))
+
+
+def _load(machine: Any, program: Path) -> tuple[int, int]:
+    """Put every section where it runs, as start-up code would; the addresses of entry and stack."""
+    with program.open("rb") as file:
+        elf = ELFFile(file)
+        for segment in elf.iter_segments("PT_LOAD"):
+            machine.mem_write(segment["p_vaddr"], segment.data())
+            machine.mem_write(segment["p_paddr"], segment.data())
+        bss = elf.get_section_by_name(".bss")
+        if bss is not None:
+            machine.mem_write(bss["sh_addr"], bytes(bss["sh_size"]))
+        symbols = elf.get_section_by_name(".symtab")
+        entry, stack = (symbols.get_symbol_by_name(name)[0]["st_value"] for name in (ENTRY, "__stack_top"))
+    return int(entry), int(stack)
+
+
+class _Transfers:
+    """The DMA of bench.h: a transfer happens at once, without the core."""
+
+    def __init__(self, machine: Any) -> None:
+        self._machine = machine
+        self._registers = [0, 0, 0]
+        self._error: BaseException | None = None
+        machine.mmio_map(_DMA, _PAGE, None, None, self._write, None)
+
+    def _write(self, _machine: Any, offset: int, _size: int, value: int, _data: Any) -> None:
+        self._registers[offset // 4] = value
+        if offset == _DMA_START:
+            target, source, size = self._registers
+            try:
+                self._machine.mem_write(target, bytes(self._machine.mem_read(source, size)))
+            except unicorn.UcError as error:  # ctypes would swallow it.
+                self._error = error
+                self._machine.emu_stop()
+
+    def check(self) -> None:
+        """VerificationError where a transfer left the memories."""
+        if self._error is not None:
+            target, source, size = self._registers
+            raise VerificationError(
+                f"A transfer of {size:,} bytes from 0x{source:08x} to 0x{target:08x} leaves the board's memories."
+            )
