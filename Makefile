@@ -23,8 +23,8 @@ TINYANIME := $(BIN)/tinyanime
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow build flash emulate verify size bench bench-memory report boards doctor clean distclean \
-	lint format fuzz fuzz-corpus hil train setup setup-demo setup-flash setup-test setup-train
+.PHONY: help demo test test-slow build flash emulate verify size bench bench-board bench-check bench-memory report \
+	boards doctor clean distclean lint format fuzz fuzz-corpus hil train setup setup-demo setup-flash setup-test setup-train
 
 help: ## Show this list
 	@echo "make TARGET [BOARD=stm32h743|mps2-an500|posix|FILE.toml] [MODEL=FILE.onnx]"
@@ -56,7 +56,13 @@ size: build ## Show flash and every memory bank of BOARD, used and free
 report: setup-demo ## Show the plan of MODEL on BOARD as a page (build/report/BOARD.html)
 	@$(TINYANIME) report $(MODEL) --board $(BOARD) -o build/report/$(BOARD_NAME).html
 
-bench: build ## Count instructions and bytes per layer on the emulated BOARD
+bench: setup-demo ## Compare kernels with other engines on emulated cores (8 minutes; LAYERS=1 shows every layer)
+	@$(TINYANIME) bench-kernels $(if $(LAYERS),--layers)
+
+bench-check: setup-demo ## Compare instruction counts with the committed baseline (QUICK=1 leaves large networks out)
+	@$(TINYANIME) bench-kernels --check $(if $(QUICK),--quick)
+
+bench-board: build ## Count instructions and bytes per layer on the emulated BOARD
 	@$(TINYANIME) bench --board $(BOARD) --project $(PROJECT)
 
 bench-memory: setup-demo ## Compare memory over networks, boards and engines (6 minutes; ALL=1 runs large networks too)
@@ -150,10 +156,10 @@ setup-test: $(VENV)/.installed-test
 setup-train: $(VENV)/.installed-train
 	@.make/system-packages base
 
-$(VENV)/.installed-demo: EXTRAS := emulate kernels plan
-$(VENV)/.installed-flash: EXTRAS := emulate flash kernels plan
-$(VENV)/.installed-test: EXTRAS := emulate flash kernels lint packs plan report test
-$(VENV)/.installed-train: EXTRAS := emulate kernels plan train
+$(VENV)/.installed-demo: EXTRAS := cycles emulate kernels plan
+$(VENV)/.installed-flash: EXTRAS := cycles emulate flash kernels plan
+$(VENV)/.installed-test: EXTRAS := cycles emulate flash kernels lint packs plan report test
+$(VENV)/.installed-train: EXTRAS := cycles emulate kernels plan train
 # The sets of packages that lie within this one are there with it.
 $(VENV)/.installed-flash: COVERED := $(VENV)/.installed-demo
 $(VENV)/.installed-test: COVERED := $(VENV)/.installed-demo $(VENV)/.installed-flash

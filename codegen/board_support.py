@@ -9,7 +9,8 @@ from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import BoardError
 
 HOST_CORE = "host"
-"""The PC: it starts programs by itself."""
+HOST_FAMILY = "posix"
+"""The PC: it starts programs by itself, whatever core they are planned for."""
 
 
 FAMILIES_WITH_DMA = ("stm32h7",)
@@ -24,7 +25,7 @@ def port_folders(board: Board) -> tuple[str, ...]:
 
 def startup_folder(board: Board) -> str:
     """Folder of the core's vectors and reset code, relative to the firmware; empty where the core needs none."""
-    return "" if board.core == HOST_CORE else f"startup/{board.core.replace('-', '_')}"
+    return "" if board.core == HOST_CORE or board.family == HOST_FAMILY else f"startup/{board.core.replace('-', '_')}"
 
 
 def check_board_support(board: Board) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tinyanime.codegen.errors import InputError
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.onnx"
 
@@ -155,6 +155,8 @@ class Manifest:
     """Requantization form of the kernels: "double" (numerics contract)."""
     kernels: str
     """Name and version of the kernel library, e.g. "CMSIS-NN 4.0.0 (bakenn 1.0.0)"."""
+    kernel_family: str
+    """From which kernels the compiler chose: "auto", "cmsis-nn" or "reference"."""
     picture_black: float
     picture_white: float
     input: ManifestTensor

@@ -23,6 +23,7 @@ from tinyanime.codegen.kernels.rule import KernelRule, kernel_rule
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import MOST_LAYERS, PlannedSchedule, ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.kernels import schedule_kernels
+from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.resolution import with_largest_resolution
 
 Progress = Callable[[str, int, int], None]
@@ -42,12 +43,17 @@ def _ignore_plan(planned: PlannedSchedule) -> None:
     del planned
 
 
+def _ignore_kernels(schedule: Schedule, rule: KernelRule) -> None:
+    del schedule, rule
+
+
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
     """`cmsis_nn`: folder with CMSIS-NN sources to use instead of an installed pack or the wheel's.
 
     `inspect` is called with the verified graph after all passes, before it is planned (see `ir.text.format_graph`),
-    `inspect_plan` with the schedule that was chosen, before C is generated.
+    `inspect_plan` with the schedule that was chosen, before C is generated, `inspect_kernels` with that and the rule
+    by which its kernels were chosen.
     """
 
     cmsis_nn: Path | None = None
@@ -55,6 +61,7 @@ class CompileOptions:
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
     inspect_plan: Callable[[PlannedSchedule], None] = _ignore_plan
     kernels: KernelFamily = KernelFamily.AUTO
+    inspect_kernels: Callable[[Schedule, KernelRule], None] = _ignore_kernels
 
 
 def _no_progress(what: str, done: int, total: int) -> None:
@@ -85,12 +92,13 @@ def compile_model(
     rule = kernel_rule(board, pinned=library.is_pinned, family=options.kernels)
     planned = plan_network(graph_for_kernels(graph, rule), board, rule, options.schedule)
     options.inspect_plan(planned)
+    options.inspect_kernels(planned.schedule, rule)
     progress("generating C", 3, _STEPS)
     # Of the planned graph: the schedule may compute some tensors twice.
     scheduled = planned.schedule.graph
     _check_layers(scheduled)
     kernels = schedule_kernels(planned.schedule)
-    project = assemble_project(ProjectInput(board, planned, kernels, library, model.read_bytes()))
+    project = assemble_project(ProjectInput(board, planned, kernels, library, options.kernels, model.read_bytes()))
     progress("writing the project", 4, _STEPS)
     write_project(directory, project.files)
     progress("done", _STEPS, _STEPS)

@@ -64,6 +64,7 @@ SECTIONS = (
             CommandEntry("report", "report", "Show a plan: memory, strips and DMA over time, as an HTML page."),
             CommandEntry("size", "size", "Show how full flash and RAM are."),
             CommandEntry("bench", "bench", "Count instructions per layer on a virtual board."),
+            CommandEntry("bench-kernels", "bench_kernels", "Compare the speed of kernels, cores and engines."),
             CommandEntry("bench-memory", "bench_memory", "Compare the memory of networks, boards and engines."),
             CommandEntry("compress", "compress", "Train and quantize a generator."),
             CommandEntry("packs", "packs", "Install CMSIS packs."),
@@ -79,7 +80,8 @@ Exit status
    2  wrong command line          7  the board runs firmware of another build
    3  an input file is unusable   8  device and reference differ
    4  model does not fit          9  an output file cannot be written
-  70  defect in tinyanime       130  interrupted
+  10  slower than the baseline   70  defect in tinyanime
+ 130  interrupted
 
 \b
 Examples

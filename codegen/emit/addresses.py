@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tinyanime.codegen.emit.arrays import filter_symbols
 from tinyanime.codegen.memory.problem import MemoryPlan, Placement
+from tinyanime.codegen.schedule.kernels import schedule_kernels
 from tinyanime.codegen.schedule.plan import RowView, Schedule, Span, WeightSpan
 
 
@@ -39,11 +40,17 @@ class Addresses:
 
 
 def constant_owners(schedule: Schedule) -> tuple[int, ...]:
-    """For each operator the index of the one whose constants it uses; recomputed ones use those of the original."""
+    """For each operator the index of the one whose constants it uses.
+
+    Recomputed ones use those of the original, where kernels that read them in the same order compute both.
+    """
     maker = {op.output: index for index, op in enumerate(schedule.graph.ops)}
     owners = list(range(len(schedule.graph.ops)))
+    kernels = schedule_kernels(schedule)
     for item in schedule.recomputed:
-        owners[item.op] = maker[item.tensor]
+        original = maker[item.tensor]
+        if kernels[item.op].function == kernels[original].function:
+            owners[item.op] = original
     return tuple(owners)
 
 

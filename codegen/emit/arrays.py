@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Filter, FullyConnected, Op, TransposeConv2D
 from tinyanime.codegen.ir.rescale import conv_multipliers
+from tinyanime.codegen.kernels.catalogue import convolution_kernel
+from tinyanime.codegen.kernels.channels import channel_scales
 from tinyanime.codegen.kernels.kernel import Kernel
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ConstantArray:
-    """One C array: `values` flattened in the order given by `layout`."""
+    """One C array: `values` flattened in the order given by `layout`; of a structure, [elements, fields]."""
 
     symbol: str
     c_type: str
@@ -36,6 +38,7 @@ class FilterSymbols:
     bias: str
     multipliers: str
     shifts: str
+    channels: str
 
 
 def filter_of(op: Op) -> Filter | None:
@@ -55,7 +58,7 @@ def layer_symbol(index: int) -> str:
 
 def filter_symbols(index: int) -> FilterSymbols:
     stem = layer_symbol(index)
-    return FilterSymbols(f"{stem}_weights", f"{stem}_bias", f"{stem}_multipliers", f"{stem}_shifts")
+    return FilterSymbols(f"{stem}_weights", f"{stem}_bias", f"{stem}_multipliers", f"{stem}_shifts", f"{stem}_channels")
 
 
 def constant_arrays(graph: Graph, index: int, op: Op, kernel: Kernel) -> tuple[ConstantArray, ...]:
@@ -65,6 +68,14 @@ def constant_arrays(graph: Graph, index: int, op: Op, kernel: Kernel) -> tuple[C
         return ()
     assert isinstance(op, Conv2D | TransposeConv2D | FullyConnected)
     symbols = filter_symbols(index)
+    known = convolution_kernel(kernel)
+    if known is not None:
+        scales = np.array([astuple(scale) for scale in channel_scales(graph, op)], dtype=np.int32)
+        layout = "[out] of bias, Q31 multiplier, rounding, shift"
+        return (
+            ConstantArray(symbols.weights, "int8_t", known.pack_weights(weights).ravel(), known.layout, op.name),
+            ConstantArray(symbols.channels, "ta_channel", scales, layout, f"{op.name}, requantization"),
+        )
     values, layout = _weights_in_kernel_order(weights, kernel)
     arrays = [
         ConstantArray(symbols.weights, "int8_t", values, layout, op.name),

@@ -23,7 +23,8 @@ class WeightTile:
 class ConvolutionCall:
     """Shared by dense, depthwise, grouped and transposed convolution; symbols are C names.
 
-    `tiles` are the weights that calls find in RAM, each once; the dense kernel's template alone knows them.
+    `tiles` are the weights that calls find in RAM, each once; the dense kernel's template alone knows them. `block`
+    and `channels` are for the kernels of convolve.h.
     """
 
     template: str
@@ -31,6 +32,7 @@ class ConvolutionCall:
     in_height: int
     in_width: int
     in_channels: int
+    out_height: int
     out_width: int
     out_channels: int
     kernel: Size2D
@@ -47,6 +49,8 @@ class ConvolutionCall:
     bias: str
     multipliers: str
     shifts: str
+    channels: str
+    block: int = 0
     tiles: tuple[WeightTile, ...] = ()
 
     @property

@@ -139,11 +139,12 @@ def _convolution(
     tiles: tuple[WeightTile, ...] = (),
 ) -> ConvolutionCall:
     return ConvolutionCall(
-        template=_CONVOLUTION_TEMPLATES[kernel.function],
+        template=_CONVOLUTION_TEMPLATES.get(kernel.function, "network/call_convolution_s16.c.j2"),
         function=kernel.function,
         in_height=source.height,
         in_width=source.width,
         in_channels=source.channels,
+        out_height=target.height,
         out_width=target.width,
         out_channels=target.channels,
         kernel=op.filter.kernel,
@@ -160,6 +161,8 @@ def _convolution(
         bias=symbols.bias,
         multipliers=symbols.multipliers,
         shifts=symbols.shifts,
+        channels=symbols.channels,
+        block=kernel.block,
         tiles=tiles,
     )
 
@@ -167,8 +170,8 @@ def _convolution(
 def _fully_connected(
     graph: Graph, op: FullyConnected, kernel: Kernel, symbols: FilterSymbols, source: Tensor, target: Tensor
 ) -> Call:
-    if kernel.function == "arm_convolve_wrapper_s8":
-        # Factors that differ by channel: the same product as a 1x1 convolution of one pixel.
+    if kernel.function != "arm_fully_connected_s8":
+        # The same product as a 1x1 convolution of one pixel.
         convolution = Conv2D(name=op.name, inputs=op.inputs, output=op.output, filter=op.filter, clamp=op.clamp)
         return _convolution(convolution, kernel, symbols, source, target)
     factor = conv_multipliers(op, graph)[0]

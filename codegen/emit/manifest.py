@@ -24,6 +24,7 @@ from tinyanime.codegen.bundle import (
 from tinyanime.codegen.emit.network import EndpointContext, NetworkContext
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
+from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan
@@ -48,12 +49,14 @@ ROUNDING = "double"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ManifestInput:
-    """`kernels` has one entry per operator, `library` names where they come from, `model` is the ONNX file's bytes."""
+    """`kernels` has one entry per operator, chosen from `family`; `library` names where CMSIS-NN's come from, `model`
+    is the ONNX file's bytes."""
 
     board: Board
     planned: PlannedSchedule
     kernels: tuple[Kernel, ...]
     library: str
+    family: KernelFamily
     model: bytes
 
 
@@ -71,6 +74,7 @@ def build_manifest(source: ManifestInput, context: NetworkContext, files: tuple[
         model_sha256=hashlib.sha256(source.model).hexdigest(),
         rounding=ROUNDING,
         kernels=source.library,
+        kernel_family=source.family.value,
         picture_black=graph.picture_range.black,
         picture_white=graph.picture_range.white,
         input=_endpoint(graph, graph.inputs[0], context.input),

@@ -14,6 +14,7 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.ir.tensor import Tensor
+from tinyanime.codegen.kernels.catalogue import convolution_kernel
 from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
 from tinyanime.codegen.memory.problem import MemoryPlan
 from tinyanime.codegen.schedule import plan as schedule_plan
@@ -149,14 +150,24 @@ def _layer(
     return LayerContext(
         index=index,
         symbol=layer_symbol(index),
-        title=f"{op.name} ({type(op).__name__}) by {kernel.function}",
+        title=f"{op.name} ({type(op).__name__}) by {kernel.function}{_block_text(kernel)}",
         details=_details(schedule, index, len(calls)),
         calls=tuple(_call_row(call, tile, addresses) for call, tile in rows),
         scratch=addresses.of(scratch) if scratch else "NULL",
         scratch_bytes=addresses.sizes[scratch] if scratch else 0,
-        asks_scratch=kernel.source is KernelSource.CMSIS_NN and kernel.function != "arm_max_pool_s8",
+        asks_scratch=_asks_scratch(kernel),
         call=lower_call(graph, op, kernel, symbols, CallPointers(inputs, distinct)),
     )
+
+
+def _block_text(kernel: Kernel) -> str:
+    return f" in blocks of {kernel.block} columns" if kernel.block else ""
+
+
+def _asks_scratch(kernel: Kernel) -> bool:
+    if kernel.source is KernelSource.CMSIS_NN:
+        return kernel.function != "arm_max_pool_s8"
+    return convolution_kernel(kernel) is not None
 
 
 def _scratch(op: Op, calls: list[schedule_plan.Call]) -> str:

@@ -18,6 +18,7 @@ from tinyanime.codegen.emit.calls import ConvolutionCall
 from tinyanime.codegen.emit.manifest import ManifestInput, build_manifest
 from tinyanime.codegen.emit.network import NetworkContext, network_context
 from tinyanime.codegen.emit.render import environment
+from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
 from tinyanime.codegen.memory.banks import CACHE_LINE_BYTES, activation_banks
 from tinyanime.codegen.schedule.choose import PlannedSchedule
@@ -69,6 +70,7 @@ class ProjectInput:
     planned: PlannedSchedule
     kernels: tuple[Kernel, ...]
     cmsis_nn: KernelLibrary
+    family: KernelFamily
     model: bytes
 
 
@@ -82,7 +84,7 @@ def assemble_project(source: ProjectInput) -> Project:
     content.update(_board_files(source, content))
     sources = tuple((path, hashlib.sha256(data).hexdigest()) for path, data in sorted(content.items()))
     manifest = build_manifest(
-        ManifestInput(source.board, source.planned, source.kernels, source.cmsis_nn.name, source.model),
+        ManifestInput(source.board, source.planned, source.kernels, source.cmsis_nn.name, source.family, source.model),
         context,
         sources,
     )

@@ -29,10 +29,16 @@ def environment() -> Environment:
 
 
 def c_array(values: NDArray[np.int8] | NDArray[np.int32]) -> str:
-    """Initialiser lines of an integer array."""
-    texts = ["(-2147483647 - 1)" if v == -(2**31) else str(v) for v in values.tolist()]
+    """Initialiser lines of an integer array, or, of two dimensions, of an array of structures."""
+    if values.ndim == 2:
+        return ",\n".join("    {" + ", ".join(map(_c_integer, row)) + "}" for row in values.tolist())
+    texts = [_c_integer(value) for value in values.tolist()]
     lines = (texts[i : i + _VALUES_PER_LINE] for i in range(0, len(texts), _VALUES_PER_LINE))
     return ",\n".join("    " + ", ".join(line) for line in lines)
+
+
+def _c_integer(value: int) -> str:
+    return "(-2147483647 - 1)" if value == -(2**31) else str(value)
 
 
 def c_string(text: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Conv2D, FullyConnected, Op, TransposeConv2D
+from tinyanime.codegen.ir.ops import Conv2D, FullyConnected, Op, TransposeConv2D, UpsampleConv2D
 
 
 def op_macs(graph: Graph, op: Op) -> int:
     """Multiply-accumulates of `op`; 0 for operators that only move, compare or add."""
     match op:
-        case Conv2D() | FullyConnected():
+        case Conv2D() | UpsampleConv2D() | FullyConnected():
             taps = op.filter.values[0].size
             return int(graph.output_tensor(op).element_count * taps)
         case TransposeConv2D():

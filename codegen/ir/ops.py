@@ -96,6 +96,15 @@ class TransposeConv2D(Op):
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class UpsampleConv2D(Op):
+    """Each element repeated twice in both directions, then a 3x3 convolution of that map: stride 1, groups 1, padding 1
+    on all sides."""
+
+    filter: Filter
+    clamp: Clamp = Clamp()
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class FullyConnected(Op):
     """Gemm / MatMul on a rank-2 tensor; filter values are [out, 1, 1, in]."""
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Add, Clamp, Conv2D, FullyConnected, TransposeConv2D
+from tinyanime.codegen.ir.ops import Add, Clamp, Conv2D, FullyConnected, TransposeConv2D, UpsampleConv2D
 from tinyanime.codegen.ir.quantization import Multiplier, quantize_multiplier
 from tinyanime.codegen.ir.tensor import Quantization
 
@@ -20,7 +20,7 @@ ADD_LEFT_SHIFT = 20
 SMALLEST_SHIFT = -30
 """`arm_nn_divide_by_power_of_two` computes `1 << exponent` in int32: an exponent of 31 is undefined in C."""
 
-FilterOp = Conv2D | TransposeConv2D | FullyConnected
+FilterOp = Conv2D | TransposeConv2D | UpsampleConv2D | FullyConnected
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ def infer_shape(op: ops.Op, inputs: Sequence[Shape]) -> Shape:
             return _conv(op, _map(inputs[0]))
         case ops.TransposeConv2D():
             return _transpose_conv(op, _map(inputs[0]))
+        case ops.UpsampleConv2D():
+            return _upsample_conv(op, _map(inputs[0]))
         case ops.FullyConnected():
             return _fully_connected(op, inputs[0])
         case ops.Add():
@@ -88,6 +90,16 @@ def _transpose_conv(op: ops.TransposeConv2D, shape: tuple[int, int, int, int]) -
     if rows < 1 or columns < 1:
         raise ValueError(f"its padding leaves an output of {rows} x {columns}")
     return (one, rows, columns, out_channels)
+
+
+def _upsample_conv(op: ops.UpsampleConv2D, shape: tuple[int, int, int, int]) -> Shape:
+    one, height, width, channels = shape
+    out_channels, kernel_height, kernel_width, in_channels = op.filter.values.shape
+    if in_channels != channels:
+        raise ValueError(f"weights for {in_channels} input channels do not go with {channels}")
+    if (kernel_height, kernel_width) != (3, 3):
+        raise ValueError(f"its kernel is {kernel_height} x {kernel_width} instead of 3 x 3")
+    return (one, 2 * height, 2 * width, out_channels)
 
 
 def _fully_connected(op: ops.FullyConnected, shape: Shape) -> Shape:

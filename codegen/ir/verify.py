@@ -100,7 +100,7 @@ def _verify_op(op: Op, graph: Graph) -> None:
                 f"'{target.name}'."
             )
     match op:
-        case ops.Conv2D() | ops.TransposeConv2D() | ops.FullyConnected():
+        case ops.Conv2D() | ops.TransposeConv2D() | ops.UpsampleConv2D() | ops.FullyConnected():
             verify_filter_op(op, graph)
         case ops.Add():
             verify_add(op, graph)

@@ -37,7 +37,7 @@ class _Shape:
     @property
     def tap_words(self) -> int:
         """Widened taps of 4 channels, for windows from even and from odd rows, each twice."""
-        return _CHANNELS * 2 * 2 * self.pairs * self.kernel.width
+        return 2 * 2 * _CHANNELS * self.pairs * self.kernel.width
 
 
 def _shape(op: Conv2D) -> _Shape:
@@ -53,7 +53,7 @@ class Depthwise:
     """Satisfies `ConvolutionKernel`. A column is an output pixel."""
 
     function: str = "ta_depthwise_s8"
-    layout: str = "[out][kernel row, kernel column, zeros up to a multiple of 4]"
+    layout: str = "[out / 4][kernel row][kernel column][4 out]"
 
     def refusal(self, graph: Graph, op: Op) -> str | None:
         if not isinstance(op, Conv2D):
@@ -87,8 +87,10 @@ class Depthwise:
         return _WORD_BYTES * (panels + shape.tap_words + outputs)
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
-        taps = weights.values.reshape(weights.out_channels, -1)
-        return np.pad(taps, ((0, 0), (0, -taps.shape[1] % _WORD_BYTES)))
+        channels = weights.out_channels
+        groups = (weights.values[first : first + _CHANNELS] for first in range(0, channels, _CHANNELS))
+        taps = [group.reshape(len(group), -1).transpose().reshape(-1) for group in groups]
+        return np.concatenate(taps).reshape(channels, -1)
 
     def work(self, graph: Graph, op: Op, rows: int, block: int) -> Work:
         return Work(1, 1, 1, 1)

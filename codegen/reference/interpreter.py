@@ -22,6 +22,7 @@ from tinyanime.codegen.reference.reshape import reshape
 from tinyanime.codegen.reference.resize_nearest import resize_nearest
 from tinyanime.codegen.reference.space_to_depth import space_to_depth
 from tinyanime.codegen.reference.transpose_conv2d import transpose_conv2d
+from tinyanime.codegen.reference.upsample_conv2d import upsample_conv2d
 
 
 def run_reference(graph: Graph, inputs: Mapping[str, NDArray[np.int8]]) -> dict[str, NDArray[np.int8]]:
@@ -48,6 +49,8 @@ def run_op(op: ops.Op, graph: Graph, inputs: tuple[NDArray[np.int8], ...]) -> ND
             return conv2d(op, graph, inputs)
         case ops.TransposeConv2D():
             return transpose_conv2d(op, graph, inputs)
+        case ops.UpsampleConv2D():
+            return upsample_conv2d(op, graph, inputs)
         case ops.FullyConnected():
             return fully_connected(op, graph, inputs)
         case ops.Add():

@@ -22,6 +22,7 @@ from tinyanime.codegen.ir.ops import (
     Size2D,
     SpaceToDepth,
     TransposeConv2D,
+    UpsampleConv2D,
 )
 from tinyanime.codegen.ir.shapes import infer_shape
 from tinyanime.codegen.ir.tensor import Tensor
@@ -136,6 +137,8 @@ def _growth(op: Op) -> tuple[Fraction, Fraction]:
             return Fraction(1, by.height), Fraction(1, by.width)
         case TransposeConv2D(stride=by) | ResizeNearest(factor=by):
             return Fraction(by.height), Fraction(by.width)
+        case UpsampleConv2D():
+            return Fraction(2), Fraction(2)
         case SpaceToDepth(block=block):
             return Fraction(1, block), Fraction(1, block)
         case DepthToSpace(block=block):

@@ -8,29 +8,39 @@
 #include "ta_lanes.h"
 #include "ta_store_sums.h"
 
-/* A column is an output pixel; a block takes pixels in the order in which they lie in memory, across rows. Elements of
- * a column are those of the window, [kernel row][kernel column][in], zeros up to a multiple of 4. Every four of them
- * (bytes 0 to 3) are two words: bytes 0 and 2, bytes 1 and 3, which takes two instructions to widen them; the weights
- * are widened in the same order. */
-enum { GROUP = 4, WORDS_PER_GROUP = 2, WEIGHT_LIMIT = 1 << 16 };
+/* A column is an output pixel; a block takes pixels in the order in which they lie in memory, across rows. The elements
+ * of a column are those of the window, [kernel row][kernel column][in], and zeros up to a multiple of 4. Every four of
+ * them (bytes 0 to 3) are two words: bytes 0 and 2, bytes 1 and 3, as two instructions widen them; the weights are
+ * widened in the same order.
+ *
+ * Where the input channels are a multiple of 4, input bytes are widened into the panel straight from the map. Otherwise
+ * the bytes of each column are first copied to a line of their own, as no group of four need lie together or aligned.
+ */
+enum { GROUP = 4, WORDS_PER_GROUP = 2, ELEMENT_LIMIT = 1 << 16 };
 
 /* Working memory, one part behind the other: each serves as the room that ta_gemm_s16 may read behind the one before.
- * `line` is empty where all runs of input bytes are whole groups. */
+ * The lines are not needed any more when the weights are widened, and lie in their place. */
 typedef struct {
     uint32_t *columns; /* [block / 2][words][2] */
     uint32_t *weights; /* [words][4] */
     int32_t *sums;     /* [block / 2][4][2] */
-    int8_t *line;      /* [groups][4]: the bytes of one column */
+    int8_t *lines;     /* [block][groups][4]; NULL where bytes are widened straight from the map */
 } workspace;
 
-/* What packing a column needs. */
+/* A call: its arguments and what follows from them. */
 typedef struct {
     const ta_convolution *layer;
     const ta_rows *rows;
+    workspace memory;
     uint32_t groups; /* per column */
     uint32_t offset; /* in_offset in both lanes */
-    int8_t *line;    /* NULL where all runs of input bytes are whole groups */
-} pack_plan;
+} conv_call;
+
+/* Pixels side by side in one output row: `count` of them from `column` on, the first one being number `index` of the
+ * block. */
+typedef struct {
+    uint32_t row, column, count, index;
+} segment;
 
 static uint64_t window_elements(const ta_convolution *layer) {
     return (uint64_t)layer->kernel_height * layer->kernel_width * layer->in_channels;
@@ -40,27 +50,39 @@ static uint32_t groups_per_column(const ta_convolution *layer) {
     return (uint32_t)((window_elements(layer) + GROUP - 1) / GROUP);
 }
 
-static bool has_line(const ta_convolution *layer) {
+static bool has_lines(const ta_convolution *layer) {
     return layer->in_channels % GROUP != 0;
 }
 
 uint32_t ta_convolve_direct_s8_scratch_bytes(const ta_convolution *layer) {
-    const uint32_t groups = groups_per_column(layer), words = WORDS_PER_GROUP * groups;
-    const uint32_t panels = (layer->block + TA_PANEL_CHANNELS) * words + TA_PANEL_CHANNELS * (uint32_t)layer->block;
-    return panels * (uint32_t)sizeof(uint32_t) + (has_line(layer) ? GROUP * groups : 0);
+    const uint32_t block = layer->block, words = WORDS_PER_GROUP * groups_per_column(layer);
+    const uint32_t lines = has_lines(layer) ? block * words / 2 : 0;
+    const uint32_t products = TA_PANEL_CHANNELS * (words + block) + TA_SUMS_OVERREAD / sizeof(int32_t);
+    return (uint32_t)sizeof(uint32_t) * (block * words + (lines > products ? lines : products));
 }
 
 static workspace divide(const ta_convolution *layer, void *scratch) {
     const uint32_t words = WORDS_PER_GROUP * groups_per_column(layer);
     uint32_t *columns = scratch;
     uint32_t *weights = columns + layer->block * words;
-    uint32_t *sums = weights + TA_PANEL_CHANNELS * words;
-    int8_t *line = has_line(layer) ? (int8_t *)(sums + TA_PANEL_CHANNELS * (uint32_t)layer->block) : NULL;
-    return (workspace){.columns = columns, .weights = weights, .sums = (int32_t *)sums, .line = line};
+    int32_t *sums = (int32_t *)(weights + TA_PANEL_CHANNELS * words);
+    return (workspace){
+        .columns = columns, .weights = weights, .sums = sums, .lines = has_lines(layer) ? (int8_t *)weights : NULL};
 }
 
-/* Widens groups of a column to every second word of a pair's panel; returns where the next group goes. */
-static inline uint32_t *widen_groups(uint32_t *target, const int8_t *source, uint32_t groups, uint32_t offset) {
+/* Word `word` of column `index` of the block. */
+static inline uint32_t *column_word(const conv_call *call, uint32_t index, uint32_t word) {
+    const uint32_t pair = index / TA_PANEL_COLUMNS;
+    return call->memory.columns + TA_PANEL_COLUMNS * (pair * WORDS_PER_GROUP * call->groups + word) +
+           index % TA_PANEL_COLUMNS;
+}
+
+static inline int8_t *line_byte(const conv_call *call, uint32_t index, uint32_t byte) {
+    return call->memory.lines + index * GROUP * call->groups + byte;
+}
+
+/* Widens groups of one column. */
+static inline void widen_column(uint32_t *target, const int8_t *source, uint32_t groups, uint32_t offset) {
     for (; groups != 0; groups--) {
         const uint32_t bytes = ta_load_word(source);
         target[0] = ta_widen_even(offset, bytes);
@@ -68,129 +90,215 @@ static inline uint32_t *widen_groups(uint32_t *target, const int8_t *source, uin
         target += WORDS_PER_GROUP * TA_PANEL_COLUMNS;
         source += GROUP;
     }
-    return target;
 }
 
-static inline uint32_t *clear_groups(uint32_t *target, uint32_t groups) {
+/* The same for both columns of a pair, the second one's bytes `step` behind the first one's. */
+static inline void widen_pair(uint32_t *target, const int8_t *source, uint32_t step, uint32_t groups, uint32_t offset) {
     for (; groups != 0; groups--) {
-        target[0] = 0;
-        target[TA_PANEL_COLUMNS] = 0;
+        const uint32_t left = ta_load_word(source), right = ta_load_word(source + step);
+        target[0] = ta_widen_even(offset, left);
+        target[1] = ta_widen_even(offset, right);
+        target[2] = ta_widen_odd(offset, left);
+        target[3] = ta_widen_odd(offset, right);
         target += WORDS_PER_GROUP * TA_PANEL_COLUMNS;
+        source += GROUP;
     }
-    return target;
+}
+
+/* Widens `groups` groups for each of `count` columns from `index` on, the first of them to word `word`; the columns'
+ * bytes lie `step` apart. */
+TA_FAST_CODE(ta_direct_widen_columns)
+__attribute__((noinline)) static void widen_columns(const conv_call *call, uint32_t index, uint32_t count,
+                                                    uint32_t word, const int8_t *source, uint32_t step,
+                                                    uint32_t groups) {
+    while (count != 0) {
+        uint32_t *target = column_word(call, index, word);
+        if (index % TA_PANEL_COLUMNS == 0 && count >= TA_PANEL_COLUMNS) {
+            widen_pair(target, source, step, groups, call->offset);
+            index += TA_PANEL_COLUMNS;
+            count -= TA_PANEL_COLUMNS;
+            source += TA_PANEL_COLUMNS * step;
+        } else {
+            widen_column(target, source, groups, call->offset);
+            index++;
+            count--;
+            source += step;
+        }
+    }
 }
 
 /* Copies a run of bytes at any address, in words (the last one overlaps the one before) where it has four. */
-static inline int8_t *copy_run(int8_t *target, const int8_t *source, uint32_t bytes) {
+static inline void copy_run(int8_t *target, const int8_t *source, uint32_t bytes) {
     if (bytes < GROUP) {
         for (uint32_t i = 0; i < bytes; i++) {
             target[i] = source[i];
         }
-        return target + bytes;
+        return;
     }
     for (uint32_t i = 0; i + GROUP < bytes; i += GROUP) {
         memcpy(target + i, source + i, GROUP);
     }
     memcpy(target + bytes - GROUP, source + bytes - GROUP, GROUP);
-    return target + bytes;
 }
 
-/* Where the next run of a column goes. */
-typedef struct {
-    uint32_t *words;
-    int8_t *bytes;
-} cursor;
+/* Copies a run for each of `count` lines that lie `line_bytes` apart. */
+static inline void copy_runs(int8_t *target, uint32_t line_bytes, const int8_t *source, uint32_t step, uint32_t bytes,
+                             uint32_t count) {
+    for (; count != 0; count--) {
+        copy_run(target, source, bytes);
+        target += line_bytes;
+        source += step;
+    }
+}
 
-/* Appends a run of input bytes, or padding where `source` is NULL. */
-static inline cursor append(const pack_plan *plan, cursor at, const int8_t *source, uint32_t bytes) {
-    if (plan->line == NULL) {
-        at.words = source == NULL ? clear_groups(at.words, bytes / GROUP)
-                                  : widen_groups(at.words, source, bytes / GROUP, plan->offset);
-    } else if (source == NULL) {
-        memset(at.bytes, -plan->layer->in_offset, bytes);
-        at.bytes += bytes;
+enum { RGB_RUN = 9 }; /* A row of a 3x3 kernel on the 3 channels of a picture; its copies are unrolled. */
+
+TA_FAST_CODE(ta_direct_copy_columns)
+__attribute__((noinline)) static void copy_columns(const conv_call *call, uint32_t index, uint32_t count, uint32_t byte,
+                                                   const int8_t *source, uint32_t step, uint32_t bytes) {
+    if (bytes == RGB_RUN) {
+        copy_runs(line_byte(call, index, byte), GROUP * call->groups, source, step, RGB_RUN, count);
     } else {
-        at.bytes = copy_run(at.bytes, source, bytes);
+        copy_runs(line_byte(call, index, byte), GROUP * call->groups, source, step, bytes, count);
     }
-    return at;
 }
 
-/* Appends the elements of one kernel row. `row` is the input row, or NULL in the padding; `column` the input column of
- * the first element. */
-static inline cursor append_row(const pack_plan *plan, cursor at, const int8_t *row, int32_t column) {
-    const ta_convolution *layer = plan->layer;
-    const uint32_t channels = layer->in_channels;
-    const int32_t width = layer->in_width, taps = layer->kernel_width;
-    if (row == NULL) {
-        return append(plan, at, NULL, (uint32_t)taps * channels);
+/* Packs the same run of input bytes, shifted by `step` from one to the next, into each of `count` columns from `index`
+ * on, to element `element`. */
+static void pack_runs(const conv_call *call, uint32_t index, uint32_t count, uint32_t element, const int8_t *source,
+                      uint32_t step, uint32_t bytes) {
+    if (call->memory.lines == NULL) {
+        widen_columns(call, index, count, element / WORDS_PER_GROUP, source, step, bytes / GROUP);
+    } else {
+        copy_columns(call, index, count, element, source, step, bytes);
     }
-    if (layer->dilation_width != 1) {
-        for (int32_t tap = 0; tap < taps; tap++) {
-            const int32_t x = column + tap * layer->dilation_width;
-            at = append(plan, at, x >= 0 && x < width ? row + (uint32_t)x * channels : NULL, channels);
+}
+
+/* Packs padding into one column. */
+static void pack_padding(const conv_call *call, uint32_t index, uint32_t element, uint32_t elements) {
+    if (call->memory.lines != NULL) {
+        memset(line_byte(call, index, element), -call->layer->in_offset, elements);
+        return;
+    }
+    uint32_t *target = column_word(call, index, element / WORDS_PER_GROUP);
+    for (uint32_t word = 0; word < elements / WORDS_PER_GROUP; word++) {
+        target[TA_PANEL_COLUMNS * word] = 0;
+    }
+}
+
+/* Packs a kernel row of one pixel whose window reaches over the left or right side of the map, tap by tap. */
+static void pack_edge(const conv_call *call, uint32_t index, uint32_t element, const int8_t *row, int32_t column) {
+    const ta_convolution *layer = call->layer;
+    for (uint32_t tap = 0; tap < layer->kernel_width; tap++) {
+        if (column >= 0 && column < layer->in_width) {
+            pack_runs(call, index, 1, element, row + (uint32_t)column * layer->in_channels, 0, layer->in_channels);
+        } else {
+            pack_padding(call, index, element, layer->in_channels);
         }
-        return at;
+        element += layer->in_channels;
+        column += layer->dilation_width;
     }
-    const int32_t before = column >= 0 ? 0 : -column < taps ? -column : taps;
-    const int32_t behind = column + taps <= width ? 0 : column < width ? column + taps - width : taps;
-    if (before != 0) {
-        at = append(plan, at, NULL, (uint32_t)before * channels);
-    }
-    if (before + behind < taps) {
-        at = append(plan, at, row + (uint32_t)(column + before) * channels,
-                    (uint32_t)(taps - before - behind) * channels);
-    }
-    if (behind != 0) {
-        at = append(plan, at, NULL, (uint32_t)behind * channels);
-    }
-    return at;
 }
 
-TA_FAST_CODE(ta_convolve_direct_pack)
-static void pack_column(const pack_plan *plan, uint32_t out_row, uint32_t out_column, uint32_t *target) {
-    const ta_convolution *layer = plan->layer;
-    const ta_rows *rows = plan->rows;
-    const int32_t column = (int32_t)(out_column * layer->stride_width) - layer->pad_left;
-    cursor at = {.words = target, .bytes = plan->line};
+/* Packs a kernel row, which begins at element `element`, of pixels whose windows lie between the sides of the map.
+ * `source` is the first pixel's first element. */
+static void pack_interior(const conv_call *call, uint32_t index, uint32_t count, uint32_t element,
+                          const int8_t *source) {
+    const ta_convolution *layer = call->layer;
+    const uint32_t channels = layer->in_channels, step = layer->stride_width * channels;
+    if (layer->dilation_width == 1) {
+        pack_runs(call, index, count, element, source, step, layer->kernel_width * channels);
+        return;
+    }
+    for (uint32_t tap = 0; tap < layer->kernel_width; tap++) {
+        pack_runs(call, index, count, element, source, step, channels);
+        element += channels;
+        source += (uint32_t)layer->dilation_width * channels;
+    }
+}
+
+/* Packs one kernel row of a segment; `row` is the input row, NULL in the padding. */
+static void pack_kernel_row(const conv_call *call, const segment *pixels, uint32_t element, const int8_t *row) {
+    const ta_convolution *layer = call->layer;
+    const int32_t stride = layer->stride_width, reach = (layer->kernel_width - 1) * layer->dilation_width;
+    const int32_t first = (int32_t)pixels->column * stride - layer->pad_left;
+    uint32_t done = 0;
+    while (done < pixels->count) {
+        const uint32_t index = pixels->index + done;
+        const int32_t column = first + (int32_t)done * stride;
+        if (row == NULL) {
+            pack_padding(call, index, element, (uint32_t)layer->kernel_width * layer->in_channels);
+            done++;
+        } else if (column < 0 || column + reach >= layer->in_width) {
+            pack_edge(call, index, element, row, column);
+            done++;
+        } else {
+            const uint32_t inside = 1 + (uint32_t)(layer->in_width - 1 - reach - column) / (uint32_t)stride;
+            const uint32_t left = pixels->count - done, count = inside < left ? inside : left;
+            pack_interior(call, index, count, element, row + (uint32_t)column * layer->in_channels);
+            done += count;
+        }
+    }
+}
+
+static void pack_segment(const conv_call *call, const segment *pixels) {
+    const ta_convolution *layer = call->layer;
+    const uint32_t row_elements = (uint32_t)layer->kernel_width * layer->in_channels;
     for (uint32_t tap = 0; tap < layer->kernel_height; tap++) {
-        const int32_t in_row = ta_input_row(layer, out_row, tap);
+        const int32_t in_row = ta_input_row(layer, pixels->row, tap);
         const int8_t *row = NULL;
         if (in_row >= 0 && in_row < layer->in_height) {
-            row =
-                rows->input + (uint32_t)(in_row - rows->in_row_begin) * (uint32_t)layer->in_width * layer->in_channels;
+            row = call->rows->input +
+                  (uint32_t)(in_row - call->rows->in_row_begin) * (uint32_t)layer->in_width * layer->in_channels;
         }
-        at = append_row(plan, at, row, column);
-    }
-    if (plan->line != NULL) {
-        widen_groups(target, plan->line, plan->groups, plan->offset);
+        pack_kernel_row(call, pixels, tap * row_elements, row);
     }
 }
 
-/* Packs `count` pixels from `first` of the call on. */
-static void pack_columns(const pack_plan *plan, uint32_t first, uint32_t count, uint32_t *columns) {
-    const uint32_t width = plan->layer->out_width;
-    uint32_t row = plan->rows->out_row_begin + first / width, column = first % width;
-    for (uint32_t i = 0; i < count; i++) {
-        pack_column(plan, row, column, columns + i % TA_PANEL_COLUMNS);
-        if (i % TA_PANEL_COLUMNS != 0) {
-            columns += TA_PANEL_COLUMNS * WORDS_PER_GROUP * plan->groups;
-        }
-        if (++column == width) {
-            column = 0;
-            row++;
-        }
+/* Packs `count` pixels from number `first` of the call on. */
+static void pack_block(const conv_call *call, uint32_t first, uint32_t count) {
+    const uint32_t width = call->layer->out_width;
+    segment pixels = {.row = call->rows->out_row_begin + first / width, .column = first % width, .index = 0};
+    while (pixels.index < count) {
+        const uint32_t to_end = width - pixels.column, left = count - pixels.index;
+        pixels.count = to_end < left ? to_end : left;
+        pack_segment(call, &pixels);
+        pixels.index += pixels.count;
+        pixels.column = 0;
+        pixels.row++;
+    }
+    if (call->memory.lines != NULL) {
+        widen_columns(call, 0, count, 0, call->memory.lines, GROUP * call->groups, call->groups);
     }
 }
 
 /* Widens the weights of up to 4 channels; the panel's other channels stay as they are, their sums are not used. */
-TA_FAST_CODE(ta_convolve_direct_widen)
-static void widen_weights(const int8_t *data, uint32_t channels, uint32_t groups, uint32_t *panel) {
+TA_FAST_CODE(ta_direct_widen_weights)
+__attribute__((noinline)) static void widen_weights(const int8_t *data, uint32_t channels, uint32_t groups,
+                                                    uint32_t *panel) {
+    const uint32_t bytes = GROUP * groups;
+    if (channels == TA_PANEL_CHANNELS) {
+        for (const int8_t *end = data + bytes; data != end; data += GROUP) {
+            const uint32_t a = ta_load_word(data), b = ta_load_word(data + bytes);
+            const uint32_t c = ta_load_word(data + 2 * bytes), d = ta_load_word(data + 3 * bytes);
+            panel[0] = ta_widen_even(0, a);
+            panel[1] = ta_widen_even(0, b);
+            panel[2] = ta_widen_even(0, c);
+            panel[3] = ta_widen_even(0, d);
+            panel[4] = ta_widen_odd(0, a);
+            panel[5] = ta_widen_odd(0, b);
+            panel[6] = ta_widen_odd(0, c);
+            panel[7] = ta_widen_odd(0, d);
+            panel += WORDS_PER_GROUP * TA_PANEL_CHANNELS;
+        }
+        return;
+    }
     for (uint32_t channel = 0; channel < channels; channel++) {
         uint32_t *target = panel + channel;
         for (uint32_t group = 0; group < groups; group++) {
-            const uint32_t bytes = ta_load_word(data);
-            target[0] = ta_widen_even(0, bytes);
-            target[TA_PANEL_CHANNELS] = ta_widen_odd(0, bytes);
+            const uint32_t word = ta_load_word(data);
+            target[0] = ta_widen_even(0, word);
+            target[TA_PANEL_CHANNELS] = ta_widen_odd(0, word);
             target += WORDS_PER_GROUP * TA_PANEL_CHANNELS;
             data += GROUP;
         }
@@ -198,19 +306,18 @@ static void widen_weights(const int8_t *data, uint32_t channels, uint32_t groups
 }
 
 /* Multiplies a packed block with all weights of the call and stores its outputs. */
-static void multiply(const ta_convolution *layer, const ta_weights *weights, const workspace *memory, uint32_t count,
-                     int8_t *output) {
-    const uint32_t groups = groups_per_column(layer);
+static void multiply_block(const conv_call *call, const ta_weights *weights, uint32_t count, int8_t *output) {
+    const ta_convolution *layer = call->layer;
     const int8_t *data = weights->data;
     ta_panel_channels panel = {
         .channels = layer->channels + weights->first_channel, .minimum = layer->minimum, .maximum = layer->maximum};
     for (uint32_t left = weights->channels; left != 0; left -= panel.count) {
         panel.count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
-        widen_weights(data, panel.count, groups, memory->weights);
-        ta_gemm_s16(memory->columns, memory->weights, WORDS_PER_GROUP * groups,
-                    (count + TA_PANEL_COLUMNS - 1) / TA_PANEL_COLUMNS, memory->sums);
-        ta_store_sums(memory->sums, count, &panel, output, layer->out_channels);
-        data += panel.count * GROUP * groups;
+        widen_weights(data, panel.count, call->groups, call->memory.weights);
+        ta_gemm_s16(call->memory.columns, call->memory.weights, WORDS_PER_GROUP * call->groups,
+                    (count + TA_PANEL_COLUMNS - 1) / TA_PANEL_COLUMNS, call->memory.sums);
+        ta_store_sums(call->memory.sums, count, &panel, output, layer->out_channels);
+        data += panel.count * GROUP * call->groups;
         panel.channels += panel.count;
         output += panel.count;
     }
@@ -219,24 +326,23 @@ static void multiply(const ta_convolution *layer, const ta_weights *weights, con
 ta_status ta_convolve_direct_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                 void *scratch, uint32_t scratch_bytes) {
     if (!ta_convolution_is_valid(layer) || !ta_rows_are_valid(layer, rows) || !ta_weights_are_valid(layer, weights) ||
-        !ta_windows_are_readable(layer, rows) || window_elements(layer) > WEIGHT_LIMIT) {
+        !ta_windows_are_readable(layer, rows) || window_elements(layer) > ELEMENT_LIMIT) {
         return TA_ERROR_ARGUMENT;
     }
     if (scratch_bytes < ta_convolve_direct_s8_scratch_bytes(layer)) {
         return TA_ERROR_SCRATCH;
     }
-    const workspace memory = divide(layer, scratch);
-    const pack_plan plan = {.layer = layer,
+    const conv_call call = {.layer = layer,
                             .rows = rows,
+                            .memory = divide(layer, scratch),
                             .groups = groups_per_column(layer),
-                            .offset = (uint16_t)layer->in_offset * 0x10001u,
-                            .line = memory.line};
+                            .offset = (uint16_t)layer->in_offset * 0x10001u};
     const uint32_t pixels = (uint32_t)(rows->out_row_end - rows->out_row_begin) * layer->out_width;
     int8_t *output = rows->output + weights->first_channel;
     for (uint32_t first = 0; first < pixels; first += layer->block) {
         const uint32_t count = pixels - first < layer->block ? pixels - first : layer->block;
-        pack_columns(&plan, first, count, memory.columns);
-        multiply(layer, weights, &memory, count, output + first * (uint32_t)layer->out_channels);
+        pack_block(&call, first, count);
+        multiply_block(&call, weights, count, output + first * (uint32_t)layer->out_channels);
     }
     return TA_OK;
 }

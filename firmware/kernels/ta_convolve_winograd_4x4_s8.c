@@ -43,6 +43,7 @@ static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint3
     for (uint32_t quad = 0; quad < tile->quads; quad++) {
         uint32_t rows[INPUTS][INPUTS][TA_QUAD_WORDS];
         const int8_t *top = tile->first + quad * TA_QUAD;
+#pragma GCC unroll 1
         for (uint32_t column = 0; column < INPUTS; column++) {
             const uint32_t late = column < 4u ? offset : offset | CARRY;
             uint32_t even[INPUTS], odd[INPUTS];
@@ -62,8 +63,10 @@ static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint3
             top += tile->pixel_bytes;
         }
         uint32_t *word = panels + quad * TA_QUAD_WORDS * TA_PANEL_COLUMNS;
+#pragma GCC unroll 1
         for (uint32_t half = 0; half < TA_QUAD_WORDS; half++) {
             uint32_t *input = word;
+#pragma GCC unroll 1
             for (uint32_t place = 0; place < INPUTS; place++) {
                 const uint32_t(*row)[TA_QUAD_WORDS] = rows[row_order[place]];
                 const six line =
@@ -154,6 +157,7 @@ static void transform_outputs(const ta_tile_outputs *tile) {
         const ta_channel *channel = tile->channels + index;
         uint32_t rows[OUTPUTS][INPUTS];
         const int32_t *sums = tile->sums + index * TA_PANEL_COLUMNS;
+#pragma GCC unroll 1
         for (uint32_t column = 0; column < INPUTS; column++) {
             const int32_t *far = sums + row;
             const uint32_t m0 = (uint32_t)sums[0], m5 = (uint32_t)far[0];
@@ -169,6 +173,7 @@ static void transform_outputs(const ta_tile_outputs *tile) {
             sums += stride;
         }
         int8_t *output = tile->output + index;
+#pragma GCC unroll 1
         for (uint32_t y = 0; y < OUTPUTS; y++) {
             const uint32_t *m = rows[y];
             const four line = gather(m[0], m[1], m[2], m[3], m[4], m[5]);

@@ -8,35 +8,35 @@
 
 /* Four channels at a time: the input rows are widened into words of two rows of one channel, so that one dual
  * multiply-accumulate takes two taps of a kernel column. Row v of the padded map (v = input row + pad_top) is half of
- * pair v / 2, and pair q lies in slot q % pairs of a ring of panels [pairs][columns][4 channels]. An output row reads
- * the whole ring from slot 0 on; the weights are rotated instead, which costs nothing: they stand in memory twice, one
- * behind the other, for windows that begin in an even row and for those that begin in an odd one. Weights are widened
- * to twice their value, since the requantization begins with a doubling. */
+ * pair v / 2; the pairs of a window lie in a ring of panels. An output row reads the whole ring from slot 0 on;
+ * the taps are rotated instead, which costs nothing: they stand in memory twice, one behind the other, for windows that
+ * begin in an even row and for those that begin in an odd one. Taps are widened to twice the weights, since the
+ * requantization begins with a doubling. */
 #define CHANNELS 4u  /* at a time */
 #define TILE 4u      /* output pixels at a time */
 #define MAX_SIDE 255 /* of kernel and stride; keeps sizes within 32 bits */
 
 /* Sizes in words. */
 typedef struct {
-    uint32_t pairs;         /* in the ring, and pairs of rows that a window touches */
-    uint32_t panel_columns; /* input columns of a block */
-    uint32_t panel;
-    uint32_t rotation; /* taps of one alignment of one channel, all of them twice */
-    uint32_t channel;  /* taps of one channel */
-    uint32_t stage;
+    uint32_t pairs;    /* in the ring: what a window touches at most */
+    uint32_t panel;    /* of one pair: [input columns of a block][4 channels] */
+    uint32_t rotation; /* [pairs][kernel columns][4 channels] */
+    uint32_t stage;    /* output pixels of a block, whole tiles */
 } depthwise_sizes;
 
-/* Where the parts of the working memory lie. */
+/* Parts of the working memory. */
 typedef struct {
-    uint32_t *panels; /* [pairs][columns][4] */
-    uint32_t *taps;   /* [4][even, odd][2 * pairs][kernel_width] */
+    uint32_t *panels; /* [pairs] panels */
+    uint32_t *taps;   /* [even, odd][2] rotations */
     uint32_t *stage;  /* [columns]: 4 channels of an output pixel */
 } depthwise_memory;
 
-/* The part of the map that is in work: `lanes` channels from `channel` on, `columns` outputs from `column` on. */
+/* The part of the map that is in work: `lanes` channels from `channel` on, `columns` outputs from `column` on. Of the
+ * `widened` input columns that they need, those from `inside` to `inside_end` lie in the map. */
 typedef struct {
     uint32_t channel, lanes;
     uint32_t column, columns;
+    uint32_t inside, inside_end, widened;
 } depthwise_part;
 
 static inline uint32_t at_least(uint32_t value, uint32_t least) {
@@ -52,26 +52,30 @@ static uint32_t rounded_up(uint32_t value, uint32_t step) {
 }
 
 static depthwise_sizes sizes_of(const ta_convolution *layer) {
-    depthwise_sizes sizes;
-    sizes.pairs = layer->kernel_height / 2u + 1u;
-    sizes.panel_columns = (rounded_up(layer->block, TILE) - 1u) * layer->stride_width + layer->kernel_width;
-    sizes.panel = CHANNELS * sizes.panel_columns;
-    sizes.rotation = 2u * sizes.pairs * layer->kernel_width;
-    sizes.channel = 2u * sizes.rotation;
-    sizes.stage = rounded_up(layer->block, TILE);
-    return sizes;
+    const uint32_t outputs = rounded_up(layer->block, TILE);
+    const uint32_t pairs = layer->kernel_height / 2u + 1u;
+    return (depthwise_sizes){.pairs = pairs,
+                             .panel = CHANNELS * ((outputs - 1u) * layer->stride_width + layer->kernel_width),
+                             .rotation = CHANNELS * pairs * layer->kernel_width,
+                             .stage = outputs};
 }
 
 uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer) {
     const depthwise_sizes sizes = sizes_of(layer);
-    return 4u * (sizes.pairs * sizes.panel + CHANNELS * sizes.channel + sizes.stage);
+    return 4u * (sizes.pairs * sizes.panel + 4u * sizes.rotation + sizes.stage);
 }
 
 /* The first `count` bytes at `bytes`, then zeros. */
 static inline uint32_t load_bytes(const int8_t *bytes, uint32_t count) {
-    uint32_t word = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        word |= (uint32_t)(uint8_t)bytes[i] << (8u * i);
+    uint32_t word = (uint8_t)bytes[0];
+    if (count > 1) {
+        word |= (uint32_t)(uint8_t)bytes[1] << 8;
+    }
+    if (count > 2) {
+        word |= (uint32_t)(uint8_t)bytes[2] << 16;
+    }
+    if (count > 3) {
+        word |= (uint32_t)(uint8_t)bytes[3] << 24;
     }
     return word;
 }
@@ -98,7 +102,13 @@ static __attribute__((noinline)) void widen_pixels(uint32_t *to, uint32_t offset
                                                    uint32_t count, uint32_t lanes) {
     const uint32_t bits = (uint32_t)((uintptr_t)upper.pixel | (uintptr_t)lower.pixel) | upper.step | lower.step;
     if (lanes == CHANNELS && bits % 4u == 0) {
-        for (; count >= 2; count -= 2) {
+        if (count % 2u != 0) {
+            widen_pixel(to, offsets, ta_load_word(upper.pixel), ta_load_word(lower.pixel));
+            upper.pixel += upper.step;
+            lower.pixel += lower.step;
+            to += CHANNELS;
+        }
+        for (count /= 2u; count > 0; count--) {
             widen_pixel(to, offsets, ta_load_word(upper.pixel), ta_load_word(lower.pixel));
             widen_pixel(to + CHANNELS, offsets, ta_load_word(upper.pixel + upper.step),
                         ta_load_word(lower.pixel + lower.step));
@@ -115,61 +125,63 @@ static __attribute__((noinline)) void widen_pixels(uint32_t *to, uint32_t offset
     }
 }
 
-/* Widens pair `pair` of the padded map's rows, all input columns of the part, into its slot of the ring. */
+/* Widens pair `pair` of the padded map's rows into its slot of the ring. */
 static void widen_pair(const ta_convolution *layer, const ta_rows *rows, const depthwise_part *part, uint32_t pair,
                        uint32_t *to) {
     const uint32_t zero_points = (uint32_t)(uint8_t)-layer->in_offset * 0x01010101u;
     const uint32_t offsets = ((uint32_t)layer->in_offset & 0xFFFFu) * 0x00010001u;
-    /* Columns of the padded map. */
-    const uint32_t begin = part->column * layer->stride_width;
-    const uint32_t end = begin + (part->columns - 1u) * layer->stride_width + layer->kernel_width;
-    const uint32_t map_end = (uint32_t)layer->pad_left + layer->in_width;
-    const uint32_t first = at_most(at_least(begin, layer->pad_left), end);
-    const uint32_t last = at_least(at_most(end, map_end), first);
-    source_row source[2] = {{(const int8_t *)&zero_points, 0}, {(const int8_t *)&zero_points, 0}};
+    const uint32_t column = part->column * layer->stride_width + part->inside - layer->pad_left;
+    source_row source[2];
     for (uint32_t half = 0; half < 2; half++) {
         const uint32_t row = 2u * pair + half - layer->pad_top - rows->in_row_begin;
-        if (row < rows->in_rows && first < last) {
-            const size_t pixel = (size_t)row * layer->in_width + (first - layer->pad_left);
+        source[half] = (source_row){(const int8_t *)&zero_points, 0};
+        if (row < rows->in_rows && part->inside < part->inside_end) {
+            const size_t pixel = (size_t)row * layer->in_width + column;
             source[half].pixel = rows->input + pixel * layer->in_channels + part->channel;
             source[half].step = layer->in_channels;
         }
     }
-    memset(to, 0, sizeof(uint32_t) * CHANNELS * (first - begin));
-    widen_pixels(to + CHANNELS * (first - begin), offsets, source[0], source[1], last - first, part->lanes);
-    memset(to + CHANNELS * (last - begin), 0, sizeof(uint32_t) * CHANNELS * (end - last));
+    widen_pixels(to + CHANNELS * part->inside, offsets, source[0], source[1], part->inside_end - part->inside,
+                 part->lanes);
 }
 
-/* Twice the weight of a kernel row and column as the low half of a word; 0 outside of the kernel. */
-static inline uint32_t doubled_weight(const ta_convolution *layer, const int8_t *weights, uint32_t row,
-                                      uint32_t column) {
-    return row < layer->kernel_height ? (uint32_t)(2 * weights[row * layer->kernel_width + column]) & 0xFFFFu : 0u;
-}
-
-/* The taps of one channel. */
-static void widen_taps(const ta_convolution *layer, const depthwise_sizes *sizes, const int8_t *weights, uint32_t *to) {
-    const uint32_t half = sizes->rotation / 2u;
-    const uint32_t alignments = layer->stride_height % 2u == 0 ? 1u : 2u; /* Else all windows begin in even rows. */
-    for (uint32_t odd = 0; odd < alignments; odd++) {
-        for (uint32_t pair = 0; pair < sizes->pairs; pair++) {
-            for (uint32_t column = 0; column < layer->kernel_width; column++) {
-                const uint32_t upper = doubled_weight(layer, weights, 2u * pair - odd, column);
-                const uint32_t lower = doubled_weight(layer, weights, 2u * pair + 1u - odd, column);
-                to[0] = to[half] = upper | lower << 16;
-                to++;
-            }
-        }
-        to += half;
+/* Input columns outside of the map are zeros in all panels. */
+static void clear_outside(const depthwise_sizes *sizes, const depthwise_part *part, uint32_t *panels) {
+    for (uint32_t pair = 0; pair < sizes->pairs; pair++) {
+        memset(panels, 0, sizeof(uint32_t) * CHANNELS * part->inside);
+        memset(panels + CHANNELS * part->inside_end, 0,
+               sizeof(uint32_t) * CHANNELS * (part->widened - part->inside_end));
+        panels += sizes->panel;
     }
 }
 
-static inline uint32_t multiply_accumulate(uint32_t sum, uint32_t x, uint32_t w) {
-#if defined(__ARM_FEATURE_SIMD32)
-    return (uint32_t)__smlad((int16x2_t)x, (int16x2_t)w, (int32_t)sum);
-#else
-    return sum + (uint32_t)((int16_t)(x & 0xFFFFu) * (int16_t)(w & 0xFFFFu)) +
-           (uint32_t)((int16_t)(x >> 16) * (int16_t)(w >> 16));
-#endif
+/* The taps of a kernel row and column in both lanes' bytes, one byte per channel; zeros outside of the kernel. */
+static inline uint32_t load_tap(const ta_convolution *layer, const int8_t *weights, uint32_t lanes, uint32_t row,
+                                uint32_t column) {
+    if (row >= layer->kernel_height) {
+        return 0;
+    }
+    const int8_t *tap = weights + lanes * (row * layer->kernel_width + column);
+    return lanes == CHANNELS ? ta_load_word(tap) : load_bytes(tap, lanes);
+}
+
+/* Two rotations of the taps for windows that begin in an even (odd == 0) or odd row. */
+static void widen_taps(const ta_convolution *layer, const depthwise_sizes *sizes, const int8_t *weights, uint32_t lanes,
+                       uint32_t odd, uint32_t *to) {
+    for (uint32_t pair = 0; pair < sizes->pairs; pair++) {
+        const uint32_t row = 2u * pair - odd;
+        for (uint32_t column = 0; column < layer->kernel_width; column++) {
+            const uint32_t upper = load_tap(layer, weights, lanes, row, column);
+            const uint32_t lower = load_tap(layer, weights, lanes, row + 1u, column);
+            const uint32_t front = ta_low_lanes(upper, lower), back = ta_high_lanes(upper, lower);
+            to[0] = ta_widen_even(ta_widen_even(0, front), front);
+            to[1] = ta_widen_odd(ta_widen_odd(0, front), front);
+            to[2] = ta_widen_even(ta_widen_even(0, back), back);
+            to[3] = ta_widen_odd(ta_widen_odd(0, back), back);
+            memcpy(to + sizes->rotation, to, sizeof(uint32_t) * CHANNELS);
+            to += CHANNELS;
+        }
+    }
 }
 
 /* Where the clamp to the layer's range takes place: on four bytes at a time where there are instructions for that. */
@@ -198,84 +210,214 @@ static inline uint32_t finished(uint32_t bytes, uint32_t minimums, uint32_t maxi
 }
 #endif
 
-/* One channel of one output row. */
+/* An output row of a part. */
 typedef struct {
     const ta_convolution *layer;
-    const ta_channel *channel;
-    const uint32_t *pixels; /* Its word of the first pixel of slot 0. */
-    const uint32_t *taps;   /* [pairs][kernel_width] in the order of the slots. */
-    uint32_t columns;       /* Output pixels, rounded up to tiles. */
-    uint32_t panel;         /* Words from slot to slot. */
+    const ta_channel *channels; /* [lanes] */
+    const uint32_t *pixels;     /* Slot 0 of the ring. */
+    const uint32_t *taps;       /* [pairs][kernel columns][4 channels] in the order of the slots. */
+    int8_t *stage;
+    uint32_t lanes;
+    uint32_t columns; /* Output pixels, whole tiles. */
+    uint32_t panel;   /* Words from slot to slot. */
     uint32_t pairs, kernel_width, stride;
-    int8_t *stage; /* Its byte of the first output pixel. */
-} channel_row;
+} part_row;
 
-/* Adds the products of a pair of kernel rows to the sums of a tile: every input is loaded once, and every tap. Sizes
- * are constants wherever it is inlined. */
-static inline __attribute__((always_inline)) void
-add_pair(uint32_t sums[TILE], const uint32_t *pixels, const uint32_t *taps, uint32_t kernel_width, uint32_t stride) {
+static inline uint32_t multiply_accumulate(uint32_t sum, uint32_t x, uint32_t w) {
+#if defined(__ARM_FEATURE_SIMD32)
+    return (uint32_t)__smlad((int16x2_t)x, (int16x2_t)w, (int32_t)sum);
+#else
+    return sum + (uint32_t)((int16_t)(x & 0xFFFFu) * (int16_t)(w & 0xFFFFu)) +
+           (uint32_t)((int16_t)(x >> 16) * (int16_t)(w >> 16));
+#endif
+}
+
+/* Sums of one channel of a tile: all are `bias` before. Sizes are constants wherever it is inlined, so that every input
+ * and every tap of a pair of kernel rows is loaded once. */
+static inline __attribute__((always_inline)) void sum_tile(uint32_t sums[TILE], uint32_t bias, uint32_t panel,
+                                                           const uint32_t *pixels, const uint32_t *taps, uint32_t pairs,
+                                                           uint32_t kernel_width, uint32_t stride) {
+    for (uint32_t output = 0; output < TILE; output++) {
+        sums[output] = bias;
+    }
+    for (uint32_t pair = 0; pair < pairs; pair++) {
 #pragma GCC unroll 11
-    for (uint32_t column = 0; column < kernel_width + (TILE - 1u) * stride; column++) {
-        const uint32_t x = pixels[CHANNELS * column];
+        for (uint32_t column = 0; column < kernel_width + (TILE - 1u) * stride; column++) {
+            const uint32_t x = pixels[CHANNELS * column];
 #pragma GCC unroll 4
-        for (uint32_t output = 0; output < TILE; output++) {
-            if (column >= output * stride && column - output * stride < kernel_width) {
-                sums[output] = multiply_accumulate(sums[output], x, taps[column - output * stride]);
+            for (uint32_t output = 0; output < TILE; output++) {
+                if (column >= output * stride && column - output * stride < kernel_width) {
+                    sums[output] = multiply_accumulate(sums[output], x, taps[CHANNELS * (column - output * stride)]);
+                }
             }
         }
+        pixels += panel;
+        taps += CHANNELS * kernel_width;
     }
 }
 
-/* The same for any sizes. */
-static void add_any_pair(uint32_t sums[TILE], const uint32_t *pixels, const uint32_t *taps, uint32_t kernel_width,
-                         uint32_t stride) {
-    for (uint32_t column = 0; column < kernel_width; column++) {
-        for (uint32_t output = 0; output < TILE; output++) {
-            const uint32_t x = pixels[CHANNELS * (column + output * stride)];
-            sums[output] = multiply_accumulate(sums[output], x, taps[column]);
+static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+                                const uint32_t *pixels, const uint32_t *taps) {
+    for (uint32_t output = 0; output < TILE; output++) {
+        sums[output] = bias;
+    }
+    for (uint32_t pair = 0; pair < row->pairs; pair++) {
+        for (uint32_t column = 0; column < row->kernel_width; column++) {
+            for (uint32_t output = 0; output < TILE; output++) {
+                const uint32_t x = pixels[CHANNELS * (column + output * row->stride)];
+                sums[output] = multiply_accumulate(sums[output], x, *taps);
+            }
+            taps += CHANNELS;
+        }
+        pixels += panel;
+    }
+}
+
+#if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
+
+/* 3x3, 2 pairs of rows. On a Cortex-M7 every load stands behind a multiplication that it issues together with, and is
+ * used two cycles later at the earliest: a pair takes 12 cycles. a and b hold the inputs in turn, s3 comes in as the
+ * bias. */
+#define SUM_OPERANDS                                                                                                   \
+    [s0] "=&r"(sums[0]), [s1] "=&r"(sums[1]), [s2] "=&r"(sums[2]), [s3] "+&r"(s3), [w0] "=&r"(w0), [w1] "=&r"(w1),     \
+        [w2] "=&r"(w2), [a] "=&r"(a),                                                                                  \
+        [b] "=&r"(b) : [taps] "r"(taps), [upper] "r"(pixels), [lower] "r"(pixels + panel) : "memory"
+
+static inline __attribute__((always_inline)) void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const part_row *row,
+                                                               uint32_t panel, const uint32_t *pixels,
+                                                               const uint32_t *taps) {
+    (void)row;
+    uint32_t s3 = bias, w0, w1, w2, a, b;
+    __asm volatile("ldr.w %[w0], [%[taps]]\n ldr.w %[a], [%[upper]]\n"
+                   "ldr.w %[w1], [%[taps], #16]\n ldr.w %[b], [%[upper], #16]\n"
+                   "smlad %[s0], %[a], %[w0], %[s3]\n ldr.w %[a], [%[upper], #32]\n"
+                   "smlad %[s1], %[b], %[w0], %[s3]\n ldr.w %[w2], [%[taps], #32]\n"
+                   "smlad %[s0], %[b], %[w1], %[s0]\n ldr.w %[b], [%[upper], #48]\n"
+                   "smlad %[s2], %[a], %[w0], %[s3]\n"
+                   "smlad %[s1], %[a], %[w1], %[s1]\n"
+                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[upper], #64]\n"
+                   "smlad %[s3], %[b], %[w0], %[s3]\n ldr.w %[w0], [%[taps], #48]\n"
+                   "smlad %[s2], %[b], %[w1], %[s2]\n"
+                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[upper], #80]\n"
+                   "smlad %[s3], %[a], %[w1], %[s3]\n ldr.w %[w1], [%[taps], #64]\n"
+                   "smlad %[s2], %[a], %[w2], %[s2]\n ldr.w %[a], [%[lower]]\n"
+                   "smlad %[s3], %[b], %[w2], %[s3]\n ldr.w %[b], [%[lower], #16]\n"
+                   "smlad %[s0], %[a], %[w0], %[s0]\n ldr.w %[a], [%[lower], #32]\n"
+                   "smlad %[s1], %[b], %[w0], %[s1]\n ldr.w %[w2], [%[taps], #80]\n"
+                   "smlad %[s0], %[b], %[w1], %[s0]\n ldr.w %[b], [%[lower], #48]\n"
+                   "smlad %[s2], %[a], %[w0], %[s2]\n"
+                   "smlad %[s1], %[a], %[w1], %[s1]\n"
+                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[lower], #64]\n"
+                   "smlad %[s3], %[b], %[w0], %[s3]\n"
+                   "smlad %[s2], %[b], %[w1], %[s2]\n"
+                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[lower], #80]\n"
+                   "smlad %[s3], %[a], %[w1], %[s3]\n"
+                   "smlad %[s2], %[a], %[w2], %[s2]\n"
+                   "smlad %[s3], %[b], %[w2], %[s3]\n"
+                   : SUM_OPERANDS);
+    sums[3] = s3;
+}
+
+static inline __attribute__((always_inline)) void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias,
+                                                                        const part_row *row, uint32_t panel,
+                                                                        const uint32_t *pixels, const uint32_t *taps) {
+    (void)row;
+    uint32_t s3 = bias, w0, w1, w2, a, b;
+    __asm volatile("ldr.w %[w0], [%[taps]]\n ldr.w %[a], [%[upper]]\n"
+                   "ldr.w %[w1], [%[taps], #16]\n ldr.w %[b], [%[upper], #16]\n"
+                   "smlad %[s0], %[a], %[w0], %[s3]\n ldr.w %[a], [%[upper], #32]\n"
+                   "smlad %[s0], %[b], %[w1], %[s0]\n ldr.w %[w2], [%[taps], #32]\n"
+                   "smlad %[s1], %[a], %[w0], %[s3]\n ldr.w %[b], [%[upper], #48]\n"
+                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[upper], #64]\n"
+                   "smlad %[s1], %[b], %[w1], %[s1]\n ldr.w %[b], [%[upper], #80]\n"
+                   "smlad %[s2], %[a], %[w0], %[s3]\n"
+                   "smlad %[s1], %[a], %[w2], %[s1]\n ldr.w %[a], [%[upper], #96]\n"
+                   "smlad %[s2], %[b], %[w1], %[s2]\n ldr.w %[b], [%[upper], #112]\n"
+                   "smlad %[s3], %[a], %[w0], %[s3]\n ldr.w %[w0], [%[taps], #48]\n"
+                   "smlad %[s2], %[a], %[w2], %[s2]\n ldr.w %[a], [%[upper], #128]\n"
+                   "smlad %[s3], %[b], %[w1], %[s3]\n ldr.w %[b], [%[lower]]\n"
+                   "smlad %[s3], %[a], %[w2], %[s3]\n ldr.w %[a], [%[lower], #16]\n"
+                   "ldr.w %[w1], [%[taps], #64]\n"
+                   "smlad %[s0], %[b], %[w0], %[s0]\n ldr.w %[b], [%[lower], #32]\n"
+                   "smlad %[s0], %[a], %[w1], %[s0]\n ldr.w %[w2], [%[taps], #80]\n"
+                   "smlad %[s1], %[b], %[w0], %[s1]\n ldr.w %[a], [%[lower], #48]\n"
+                   "smlad %[s0], %[b], %[w2], %[s0]\n ldr.w %[b], [%[lower], #64]\n"
+                   "smlad %[s1], %[a], %[w1], %[s1]\n ldr.w %[a], [%[lower], #80]\n"
+                   "smlad %[s2], %[b], %[w0], %[s2]\n"
+                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[lower], #96]\n"
+                   "smlad %[s2], %[a], %[w1], %[s2]\n ldr.w %[a], [%[lower], #112]\n"
+                   "smlad %[s3], %[b], %[w0], %[s3]\n"
+                   "smlad %[s2], %[b], %[w2], %[s2]\n ldr.w %[b], [%[lower], #128]\n"
+                   "smlad %[s3], %[a], %[w1], %[s3]\n"
+                   "smlad %[s3], %[b], %[w2], %[s3]\n"
+                   : SUM_OPERANDS);
+    sums[3] = s3;
+}
+
+#else
+
+static inline void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+                                const uint32_t *pixels, const uint32_t *taps) {
+    (void)row;
+    sum_tile(sums, bias, panel, pixels, taps, 2, 3, 1);
+}
+
+static inline void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+                                         const uint32_t *pixels, const uint32_t *taps) {
+    (void)row;
+    sum_tile(sums, bias, panel, pixels, taps, 2, 3, 2);
+}
+
+#endif
+
+static inline void sum_tile_5x5(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+                                const uint32_t *pixels, const uint32_t *taps) {
+    (void)row;
+    sum_tile(sums, bias, panel, pixels, taps, 3, 5, 1);
+}
+
+static inline void sum_tile_5x5_stride_2(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+                                         const uint32_t *pixels, const uint32_t *taps) {
+    (void)row;
+    sum_tile(sums, bias, panel, pixels, taps, 3, 5, 2);
+}
+
+typedef void sum_function(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+                          const uint32_t *pixels, const uint32_t *taps);
+
+static inline __attribute__((always_inline)) void compute_row(const part_row *row, sum_function *sum, uint32_t stride) {
+    for (uint32_t lane = 0; lane < row->lanes; lane++) {
+        const ta_channel channel = row->channels[lane];
+        const uint32_t *pixels = row->pixels + lane;
+        const uint32_t *const taps = row->taps + lane;
+        const uint32_t panel = row->panel;
+        int8_t *stage = row->stage + lane;
+        const int8_t *const end = stage + CHANNELS * row->columns;
+        while (stage != end) {
+            uint32_t sums[TILE];
+            sum(sums, (uint32_t)channel.bias << 1, row, panel, pixels, taps);
+            for (uint32_t output = 0; output < TILE; output++) {
+                stage[CHANNELS * output] = staged(ta_doubled_value(&channel, (int32_t)sums[output]), row->layer);
+            }
+            pixels += CHANNELS * TILE * stride;
+            stage += CHANNELS * TILE;
         }
     }
 }
 
-typedef void add_function(uint32_t sums[TILE], const uint32_t *pixels, const uint32_t *taps, uint32_t kernel_width,
-                          uint32_t stride);
-
-static inline __attribute__((always_inline)) void compute_row(const channel_row *row, add_function *add, uint32_t pairs,
-                                                              uint32_t kernel_width, uint32_t stride) {
-    const ta_channel channel = *row->channel;
-    const uint32_t *pixels = row->pixels;
-    int8_t *stage = row->stage;
-    for (uint32_t left = row->columns; left > 0; left -= TILE) {
-        const uint32_t bias = (uint32_t)channel.bias << 1;
-        uint32_t sums[TILE] = {bias, bias, bias, bias};
-        const uint32_t *pair_pixels = pixels;
-        const uint32_t *taps = row->taps;
-        for (uint32_t pair = 0; pair < pairs; pair++) {
-            add(sums, pair_pixels, taps, kernel_width, stride);
-            pair_pixels += row->panel;
-            taps += kernel_width;
-        }
-        for (uint32_t output = 0; output < TILE; output++) {
-            stage[CHANNELS * output] = staged(ta_doubled_value(&channel, (int32_t)sums[output]), row->layer);
-        }
-        pixels += CHANNELS * TILE * stride;
-        stage += CHANNELS * TILE;
-    }
-}
-
-#define COMPUTE_ROW(name, add, pairs, kernel_width, stride)                                                            \
+#define COMPUTE_ROW(name, stride)                                                                                      \
     TA_FAST_CODE(ta_depthwise_##name)                                                                                  \
-    static __attribute__((noinline)) void compute_##name(const channel_row *row) {                                     \
-        compute_row(row, add, pairs, kernel_width, stride);                                                            \
+    static __attribute__((noinline)) void compute_##name(const part_row *row) {                                        \
+        compute_row(row, sum_tile_##name, stride);                                                                     \
     }
 
-COMPUTE_ROW(3x3, add_pair, 2, 3, 1)
-COMPUTE_ROW(3x3_stride_2, add_pair, 2, 3, 2)
-COMPUTE_ROW(5x5, add_pair, 3, 5, 1)
-COMPUTE_ROW(5x5_stride_2, add_pair, 3, 5, 2)
-COMPUTE_ROW(any, add_any_pair, row->pairs, row->kernel_width, row->stride)
+COMPUTE_ROW(3x3, 1)
+COMPUTE_ROW(3x3_stride_2, 2)
+COMPUTE_ROW(5x5, 1)
+COMPUTE_ROW(5x5_stride_2, 2)
+COMPUTE_ROW(any, row->stride)
 
-typedef void compute_function(const channel_row *row);
+typedef void compute_function(const part_row *row);
 
 static compute_function *function_for(const ta_convolution *layer, uint32_t pairs) {
     static compute_function *const functions[2][2] = {{compute_3x3, compute_3x3_stride_2},
@@ -285,25 +427,35 @@ static compute_function *function_for(const ta_convolution *layer, uint32_t pair
     return known && stride <= 2 ? functions[pairs - 2u][stride - 1u] : compute_any;
 }
 
-/* Copies a row of finished pixels to the output; `to` points at its first channel of the first pixel. */
-static void store_row(const ta_convolution *layer, const depthwise_part *part, const uint32_t *stage, int8_t *to) {
+/* Copies a row of staged pixels to the output; `to` points at the first channel of the first pixel. */
+TA_FAST_CODE(ta_depthwise_store)
+static __attribute__((noinline)) void store_row(const ta_convolution *layer, const depthwise_part *part,
+                                                const uint32_t *stage, int8_t *to) {
     const uint32_t minimums = (uint32_t)(uint8_t)layer->minimum * 0x01010101u;
     const uint32_t maximums = (uint32_t)(uint8_t)layer->maximum * 0x01010101u;
     const size_t step = layer->out_channels;
-    if (part->lanes == CHANNELS && (((uintptr_t)to | step) & 3u) == 0) {
-        for (uint32_t column = 0; column < part->columns; column++) {
-            const uint32_t bytes = finished(stage[column], minimums, maximums);
+    const bool words = part->lanes == CHANNELS && (((uintptr_t)to | step) & 3u) == 0;
+    const uint32_t *const end = stage + part->columns;
+    if (words && layer->minimum == INT8_MIN && layer->maximum == INT8_MAX) {
+#pragma GCC unroll 4
+        for (; stage != end; stage++) {
+            memcpy(__builtin_assume_aligned(to, 4), stage, sizeof *stage);
+            to += step;
+        }
+    } else if (words) {
+        for (; stage != end; stage++) {
+            const uint32_t bytes = finished(*stage, minimums, maximums);
             memcpy(__builtin_assume_aligned(to, 4), &bytes, sizeof bytes);
             to += step;
         }
-        return;
-    }
-    for (uint32_t column = 0; column < part->columns; column++) {
-        const uint32_t bytes = finished(stage[column], minimums, maximums);
-        for (uint32_t lane = 0; lane < part->lanes; lane++) {
-            to[lane] = (int8_t)(uint8_t)(bytes >> (8u * lane));
+    } else {
+        for (; stage != end; stage++) {
+            const uint32_t bytes = finished(*stage, minimums, maximums);
+            for (uint32_t lane = 0; lane < part->lanes; lane++) {
+                to[lane] = (int8_t)(uint8_t)(bytes >> (8u * lane));
+            }
+            to += step;
         }
-        to += step;
     }
 }
 
@@ -313,42 +465,57 @@ static void compute_part(const ta_convolution *layer, const ta_rows *rows, const
     compute_function *const compute = function_for(layer, sizes->pairs);
     const size_t row_bytes = (size_t)layer->out_width * layer->out_channels;
     int8_t *to = rows->output + (size_t)part->column * layer->out_channels + part->channel;
-    channel_row row = {.layer = layer,
-                       .columns = rounded_up(part->columns, TILE),
-                       .panel = sizes->panel,
-                       .pairs = sizes->pairs,
-                       .kernel_width = layer->kernel_width,
-                       .stride = layer->stride_width};
-    uint32_t widened = 0; /* Pairs below are in the ring, or no longer wanted. */
+    part_row row = {.layer = layer,
+                    .channels = layer->channels + part->channel,
+                    .pixels = memory->panels,
+                    .stage = (int8_t *)memory->stage,
+                    .lanes = part->lanes,
+                    .columns = rounded_up(part->columns, TILE),
+                    .panel = sizes->panel,
+                    .pairs = sizes->pairs,
+                    .kernel_width = layer->kernel_width,
+                    .stride = layer->stride_width};
+    clear_outside(sizes, part, memory->panels);
+    uint32_t next = 0; /* Pairs below are in the ring, or no longer wanted. */
+    uint32_t slot = 0; /* Where `next` goes. */
     for (uint32_t y = rows->out_row_begin; y < rows->out_row_end; y++) {
         const uint32_t window = y * layer->stride_height, first = window / 2u;
-        for (uint32_t pair = at_least(widened, first); pair < first + sizes->pairs; pair++) {
-            widen_pair(layer, rows, part, pair, memory->panels + pair % sizes->pairs * sizes->panel);
+        for (next = at_least(next, first); next < first + sizes->pairs; next++) {
+            widen_pair(layer, rows, part, next, memory->panels + slot * sizes->panel);
+            slot = slot + 1u == sizes->pairs ? 0 : slot + 1u;
         }
-        widened = first + sizes->pairs;
-        const uint32_t rotation = (sizes->pairs - first % sizes->pairs) * layer->kernel_width;
-        for (uint32_t lane = 0; lane < part->lanes; lane++) {
-            row.channel = &layer->channels[part->channel + lane];
-            row.pixels = memory->panels + lane;
-            row.taps = memory->taps + lane * sizes->channel + window % 2u * sizes->rotation +
-                       (rotation == sizes->rotation / 2u ? 0u : rotation);
-            row.stage = (int8_t *)memory->stage + lane;
-            compute(&row);
-        }
+        /* The oldest pair, the first one of the window, lies at `slot`: taps of slot 0 are as many pairs further. */
+        const uint32_t turned = slot == 0 ? 0 : sizes->pairs - slot;
+        row.taps = memory->taps + 2u * (window % 2u) * sizes->rotation + CHANNELS * turned * layer->kernel_width;
+        compute(&row);
         store_row(layer, part, memory->stage, to);
         to += row_bytes;
     }
 }
 
-static bool is_depthwise(const ta_convolution *layer) {
-    return layer->out_channels == layer->in_channels && layer->kernel_height <= MAX_SIDE &&
+/* The block of output columns of `part` that begins at `column`, and where its input columns lie. */
+static void place(const ta_convolution *layer, uint32_t column, depthwise_part *part) {
+    part->column = column;
+    part->columns = at_most(layer->out_width - column, layer->block);
+    part->widened = (part->columns - 1u) * layer->stride_width + layer->kernel_width;
+    const uint32_t begin = column * layer->stride_width; /* Columns of the padded map. */
+    const uint32_t map_begin = layer->pad_left, map_end = map_begin + layer->in_width;
+    part->inside = at_most(at_least(begin, map_begin) - begin, part->widened);
+    part->inside_end = at_least(at_most(at_least(map_end, begin) - begin, part->widened), part->inside);
+}
+
+/* Weights lie in groups of 4 channels: only the last ones of the layer can be less than a group. */
+static bool is_depthwise(const ta_convolution *layer, const ta_weights *weights) {
+    const uint32_t end = (uint32_t)weights->first_channel + weights->channels;
+    return (weights->channels % CHANNELS == 0 || end == layer->out_channels) &&
+           layer->out_channels == layer->in_channels && layer->kernel_height <= MAX_SIDE &&
            layer->kernel_width <= MAX_SIDE && layer->stride_height <= MAX_SIDE && layer->stride_width <= MAX_SIDE &&
            layer->dilation_height == 1 && layer->dilation_width == 1;
 }
 
 ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights, void *scratch,
                           uint32_t scratch_bytes) {
-    if (!ta_convolution_is_valid(layer) || !is_depthwise(layer) || !ta_rows_are_valid(layer, rows) ||
+    if (!ta_convolution_is_valid(layer) || !is_depthwise(layer, weights) || !ta_rows_are_valid(layer, rows) ||
         !ta_weights_are_valid(layer, weights) || !ta_windows_are_readable(layer, rows)) {
         return TA_ERROR_ARGUMENT;
     }
@@ -359,16 +526,18 @@ ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, cons
     depthwise_memory memory;
     memory.panels = scratch;
     memory.taps = memory.panels + sizes.pairs * sizes.panel;
-    memory.stage = memory.taps + CHANNELS * sizes.channel;
-    const uint32_t weight_bytes = rounded_up((uint32_t)layer->kernel_height * layer->kernel_width, 4);
+    memory.stage = memory.taps + 4u * sizes.rotation;
+    const int8_t *taps = weights->data;
     for (uint32_t done = 0; done < weights->channels; done += CHANNELS) {
         depthwise_part part = {.channel = weights->first_channel + done,
                                .lanes = at_most(weights->channels - done, CHANNELS)};
-        for (uint32_t lane = 0; lane < part.lanes; lane++) {
-            widen_taps(layer, &sizes, weights->data + (done + lane) * weight_bytes, memory.taps + lane * sizes.channel);
+        widen_taps(layer, &sizes, taps, part.lanes, 0, memory.taps);
+        if (layer->stride_height % 2u != 0) { /* Else all windows begin in even rows. */
+            widen_taps(layer, &sizes, taps, part.lanes, 1, memory.taps + 2u * sizes.rotation);
         }
-        for (part.column = 0; part.column < layer->out_width; part.column += layer->block) {
-            part.columns = at_most(layer->out_width - part.column, layer->block);
+        taps += CHANNELS * (uint32_t)layer->kernel_height * layer->kernel_width;
+        for (uint32_t column = 0; column < layer->out_width; column += layer->block) {
+            place(layer, column, &part);
             compute_part(layer, rows, &sizes, &memory, &part);
         }
     }

@@ -7,80 +7,78 @@
 /* Per word 8 SMLAD and 6 LDR in 8 cycles of a Cortex-M7: every load stands behind a multiplication that it issues
  * together with, and is used two cycles later at the earliest. x0 and x1 (r2, r3) are the word of the two columns,
  * r12 and lr hold two of the four weights in turn, r4 to r11 the sums. 16 words are unrolled; the first pass enters
- * behind those that `words` lacks to a multiple of 16. No register is left for counters: ends are compared with the
- * stack, one slot per pass. Panels of columns follow each other, so the last loads of a pair already are the first
- * word of the next one.
- *
- * Stack: [sp] end of the weights, [sp, #4] their begin, [sp, #8] where to enter, [sp, #12] sums, [sp, #16] address of
- * the second word behind the columns. */
-#define WEIGHTS_END "[sp]"
-#define WEIGHTS_BEGIN "[sp, #4]"
-#define ENTRY "[sp, #8]"
-#define SUMS "[sp, #12]"
-#define COLUMNS_END "[sp, #16]"
-#define FIRST_SIX_PRODUCTS                                                                                             \
+ * behind those that `words` lacks to a multiple of 16. No register is left for counters: the weight pointer is compared
+ * with its end on the stack in the last word but one, where x1 can wait for that, early enough for the branch. Panels
+ * of columns follow each other, so the last loads of a pair already are the first word of the next one. */
+#define SUMS "[sp]"
+#define COLUMNS_END "[sp, #4]" /* Behind the last column and the one word that is read ahead. */
+#define WEIGHTS_BEGIN "[sp, #8]"
+#define ENTRY "[sp, #12]"
+#define WEIGHTS_COMPARED "[sp, #16]" /* What the weight pointer is in the last pass where it is compared. */
+#define FIRST_PRODUCTS                                                                                                 \
     "smlad r4, r2, r12, r4\n ldr.w lr, [r1], #4\n"                                                                     \
     "smlad r5, r3, r12, r5\n ldr.w r12, [r1], #4\n"                                                                    \
     "smlad r6, r2, lr, r6\n"                                                                                           \
-    "smlad r7, r3, lr, r7\n ldr.w lr, [r1], #4\n"                                                                      \
+    "smlad r7, r3, lr, r7\n ldr.w lr, [r1], #4\n"
+#define LAST_PRODUCTS                                                                                                  \
     "smlad r8, r2, r12, r8\n"                                                                                          \
-    "smlad r9, r3, r12, r9\n"
+    "smlad r9, r3, r12, r9\n ldr.w r12, [r1], #4\n"                                                                    \
+    "smlad r10, r2, lr, r10\n ldr.w r2, [r0], #4\n"                                                                    \
+    "smlad r11, r3, lr, r11\n ldr.w r3, [r0], #4\n"
+#define LAST_PRODUCTS_AND_COMPARISON                                                                                   \
+    "smlad r9, r3, r12, r9\n"                                                                                          \
+    "smlad r8, r2, r12, r8\n ldr.w r12, [r1], #4\n"                                                                    \
+    "smlad r11, r3, lr, r11\n ldr.w r3, " WEIGHTS_COMPARED "\n"                                                        \
+    "smlad r10, r2, lr, r10\n ldr.w r2, [r0], #4\n"                                                                    \
+    "cmp.w r1, r3\n ldr.w r3, [r0], #4\n"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* A naked function takes them from the registers. */
 __attribute__((naked, aligned(16)))
 TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32_t *weights, uint32_t words,
                                            uint32_t pairs, int32_t *sums) {
     __asm volatile("push {r4-r11, lr}\n"
-                   "ldr r12, [sp, #36]\n"
+                   "ldr r12, [sp, #36]\n" /* sums */
                    "sub sp, #20\n"
-                   "str r12, " SUMS "\n"
-                   "add r4, r1, r2, lsl #4\n"
-                   "strd r4, r1, " WEIGHTS_END "\n"
                    "mul r4, r2, r3\n"
                    "add r4, r0, r4, lsl #3\n"
                    "adds r4, #8\n"
-                   "str r4, " COLUMNS_END "\n"
+                   "strd r12, r4, " SUMS "\n"
+                   "add r5, r1, r2, lsl #4\n"
+                   "subs r5, #12\n"
+                   "str r5, " WEIGHTS_COMPARED "\n"
                    "rsb r4, r2, #0\n"
                    "and r4, r4, #15\n"
                    "movs r5, #56\n" /* bytes of code per word */
                    "adr.w r6, 2f\n"
                    "mla r4, r4, r5, r6\n"
-                   "orr r4, r4, #1\n" /* Thumb */
-                   "str r4, " ENTRY "\n"
+                   "orr lr, r4, #1\n" /* Thumb */
+                   "strd r1, lr, " WEIGHTS_BEGIN "\n"
                    "ldr.w r2, [r0], #4\n"
                    "ldr.w r3, [r0], #4\n"
                    ".balign 8\n"
-                   "1:\n" /* one pair of columns */
-                   "ldrd r1, lr, " WEIGHTS_BEGIN "\n"
+                   "1:\n" /* one pair of columns: r1 is the begin of the weights, lr the entry */
                    "mov.w r4, #0\n"
                    "mov.w r5, #0\n"
-                   "ldr.w r12, [r1], #4\n"
                    "mov.w r6, #0\n"
                    "mov.w r7, #0\n"
                    "mov.w r8, #0\n"
+                   "ldr.w r12, [r1], #4\n"
                    "mov.w r9, #0\n"
                    "mov.w r10, #0\n"
                    "mov.w r11, #0\n"
                    "bx lr\n"
                    ".balign 8\n"
                    "2:\n"
-                   ".rept 15\n" FIRST_SIX_PRODUCTS "ldr.w r12, [r1], #4\n"
-                   "smlad r10, r2, lr, r10\n"
-                   "ldr.w r2, [r0], #4\n"
-                   "smlad r11, r3, lr, r11\n"
-                   "ldr.w r3, [r0], #4\n"
-                   ".endr\n" FIRST_SIX_PRODUCTS "ldr.w r12, " WEIGHTS_END "\n"
-                   "smlad r10, r2, lr, r10\n"
-                   "ldr.w r2, [r0], #4\n"
-                   "smlad r11, r3, lr, r11\n"
-                   "cmp.w r1, r12\n"
-                   "ldr.w r3, [r0], #4\n"
-                   "ldr.w r12, [r1], #4\n"
+                   ".rept 14\n" FIRST_PRODUCTS LAST_PRODUCTS ".endr\n" /* one word each */
+                   FIRST_PRODUCTS LAST_PRODUCTS_AND_COMPARISON         /* word 14 */
+                       FIRST_PRODUCTS LAST_PRODUCTS                    /* word 15 */
                    "bne.w 2b\n"
-                   "ldrd r1, r12, " SUMS "\n"
-                   "stmia.w r1!, {r4-r11}\n"
-                   "str r1, " SUMS "\n"
-                   "cmp r0, r12\n"
+                   "ldrd r12, lr, " SUMS "\n"
+                   "ldr.w r1, " WEIGHTS_BEGIN "\n"
+                   "cmp.w r0, lr\n"
+                   "ldr.w lr, " ENTRY "\n"
+                   "stmia.w r12!, {r4-r11}\n"
+                   "str r12, " SUMS "\n"
                    "bne.w 1b\n"
                    "add sp, #20\n"
                    "pop {r4-r11, pc}\n");

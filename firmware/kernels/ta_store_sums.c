@@ -1,7 +1,5 @@
 #include "ta_store_sums.h"
 
-#include <stdbool.h>
-
 #include "ta_gemm_s16.h"
 #include "ta_lanes.h"
 #include "tinyanime/fast_code.h"
@@ -20,83 +18,105 @@ static void store_bytes(const int32_t *sums, uint32_t columns, const ta_panel_ch
     }
 }
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__ARM_FEATURE_SAT)
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
 
-/* `value` of a channel whose bias is doubled, clamped to int8. */
-static inline int32_t saturated(const ta_channel *doubled, int32_t sum) {
-    int32_t value = ta_doubled_value(doubled, (int32_t)((uint32_t)doubled->bias + ((uint32_t)sum << 1)));
-    __asm("ssat %0, #8, %0" : "+r"(value));
-    return value;
+/* Assembly because the fields of a channel, the sums and the results of two columns take all registers, and each step
+ * to a result needs the one before two or three cycles earlier on a Cortex-M7. So the last steps of a channel stand
+ * between the first ones of the next channel; the first one of a pair begins in the pass before. All four channels of a
+ * column are one word: one store instead of four, which would fill the store buffer.
+ *
+ * r0 sums, r1 channels (with doubled biases), r2 output, r3 bytes of a pixel, r4 to r7 fields of a channel, r8 and r9,
+ * r10 and r11 the values of both columns, in turn of one channel and the next one, r12 and lr the words. */
+#define SUMS_END "[sp, #36]"
+#define LIMITS "[sp, #40]" /* Minimum and maximum in every byte. */
+#define SATURATE(to, x) "ssat " to ", #8, " x "\n"
+#define INSERT(word, x, bit) "bfi " word ", " x ", #" bit ", #8\n"
+/* Scales the sums of a channel in `u` and `v`. Between: from the shift on the channel in `x` and `y`. */
+#define CHANNEL_STEP(u, v, x, y, saturate_x, saturate_y, insert_x, insert_y)                                           \
+    "ldrd " u ", " v ", [r0], #8\n"                                                                                    \
+    "asr.w " x ", " x ", r7\n"                                                                                         \
+    "asr.w " y ", " y ", r7\n"                                                                                         \
+    "ldmia.w r1!, {r4-r7}\n" saturate_x "add.w " u ", r4, " u ", lsl #1\n" saturate_y "add.w " v ", r4, " v            \
+    ", lsl #1\n"                                                                                                       \
+    "add.w r4, r6, " u ", asr #31\n" insert_x "add.w r6, r6, " v ", asr #31\n" insert_y "smmlar " u ", " u             \
+    ", r5, r4\n"                                                                                                       \
+    "smmlar " v ", " v ", r5, r6\n"
+#define FIRST_CHANNEL CHANNEL_STEP("r10", "r11", "r8", "r9", SATURATE("r12", "r8"), SATURATE("lr", "r9"), "", "")
+#define MIDDLE_CHANNEL(u, v, x, y, bit)                                                                                \
+    CHANNEL_STEP(u, v, x, y, SATURATE(x, x), SATURATE(y, y), INSERT("r12", x, bit), INSERT("lr", y, bit))
+#define CLAMP                                                                                                          \
+    "ldrd r4, r5, " LIMITS "\n"                                                                                        \
+    "ssub8 r6, r12, r4\n sel r12, r12, r4\n"                                                                           \
+    "ssub8 r6, lr, r4\n sel lr, lr, r4\n"                                                                              \
+    "ssub8 r6, r5, r12\n sel r12, r12, r5\n"                                                                           \
+    "ssub8 r6, r5, lr\n sel lr, lr, r5\n"
+#define STORE_PAIRS(clamp)                                                                                             \
+    "push {r4-r11, lr}\n"                                                                                              \
+    "ldrd r8, r9, [r0], #8\n"                                                                                          \
+    "ldmia.w r1!, {r4-r7}\n"                                                                                           \
+    "add.w r8, r4, r8, lsl #1\n"                                                                                       \
+    "add.w r9, r4, r9, lsl #1\n"                                                                                       \
+    "add.w r4, r6, r8, asr #31\n"                                                                                      \
+    "add.w r6, r6, r9, asr #31\n"                                                                                      \
+    "smmlar r8, r8, r5, r4\n"                                                                                          \
+    "smmlar r9, r9, r5, r6\n"                                                                                          \
+    ".balign 8\n"                                                                                                      \
+    "1:\n" FIRST_CHANNEL MIDDLE_CHANNEL("r8", "r9", "r10", "r11", "8") MIDDLE_CHANNEL(                                 \
+        "r10", "r11", "r8", "r9", "16") "sub.w r1, #64\n" MIDDLE_CHANNEL("r8", "r9", "r10", "r11", "24") clamp         \
+        "ldr.w r4, " SUMS_END "\n"                                                                                     \
+        "str.w r12, [r2]\n"                                                                                            \
+        "cmp.w r0, r4\n"                                                                                               \
+        "str.w lr, [r2, r3]\n"                                                                                         \
+        "add.w r2, r2, r3, lsl #1\n"                                                                                   \
+        "bne.w 1b\n"                                                                                                   \
+        "pop {r4-r11, pc}\n"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* Naked functions take them from registers and stack. */
+
+/* Stores the pairs of columns before `sums_end`, which is 8 bytes behind the last pair. */
+__attribute__((naked, noinline))
+TA_FAST_CODE(ta_store_pairs) static void store_pairs(const int32_t *sums, const ta_channel *doubled, int8_t *output,
+                                                     uint32_t pixel_bytes, const int32_t *sums_end) {
+    __asm volatile(STORE_PAIRS(""));
 }
 
-static inline uint32_t insert_byte(uint32_t word, int32_t value, unsigned index) {
-    switch (index) {
-    case 1:
-        __asm("bfi %0, %1, #8, #8" : "+r"(word) : "r"(value));
-        break;
-    case 2:
-        __asm("bfi %0, %1, #16, #8" : "+r"(word) : "r"(value));
-        break;
-    default:
-        __asm("bfi %0, %1, #24, #8" : "+r"(word) : "r"(value));
-        break;
-    }
-    return word;
+/* The same within limits. */
+__attribute__((naked, noinline))
+TA_FAST_CODE(ta_store_clamped_pairs) static void store_clamped_pairs(const int32_t *sums, const ta_channel *doubled,
+                                                                     int8_t *output, uint32_t pixel_bytes,
+                                                                     const int32_t *sums_end, uint32_t at_least,
+                                                                     uint32_t at_most) {
+    __asm volatile(STORE_PAIRS(CLAMP));
 }
 
-/* Byte by byte maximum (`at_least`) and minimum (`at_most`) of signed bytes. */
-static inline uint32_t clamp_bytes(uint32_t word, uint32_t at_least, uint32_t at_most) {
-    uint32_t difference;
-    __asm("ssub8 %1, %0, %2\n\tsel %0, %0, %2\n\tssub8 %1, %3, %0\n\tsel %0, %0, %3"
-          : "+r"(word), "=&r"(difference)
-          : "r"(at_least), "r"(at_most)
-          : "cc");
-    return word;
+static uint32_t in_every_byte(int8_t value) {
+    return (uint8_t)value * 0x01010101u;
 }
 
-/* All four channels of a column are one word: one store instead of four, which would fill the store buffer. */
-static inline __attribute__((always_inline)) void store_words(const int32_t *sums, uint32_t columns,
-                                                              const ta_panel_channels *panel, int8_t *output,
-                                                              uint32_t pixel_bytes, bool clamp) {
-    const uint32_t at_least = (uint8_t)panel->minimum * 0x01010101u, at_most = (uint8_t)panel->maximum * 0x01010101u;
+static void store_words(const int32_t *sums, uint32_t pairs, const ta_panel_channels *panel, int8_t *output,
+                        uint32_t pixel_bytes) {
+    const int32_t *end = sums + pairs * SUMS_PER_PAIR + TA_SUMS_OVERREAD / sizeof(int32_t);
     ta_channel doubled[TA_PANEL_CHANNELS];
     for (uint32_t channel = 0; channel < TA_PANEL_CHANNELS; channel++) {
         doubled[channel] = panel->channels[channel];
         doubled[channel].bias = (int32_t)((uint32_t)doubled[channel].bias << 1);
     }
-    for (; columns >= TA_PANEL_COLUMNS; columns -= TA_PANEL_COLUMNS) {
-        uint32_t left = (uint32_t)saturated(&doubled[0], sums[0]);
-        uint32_t right = (uint32_t)saturated(&doubled[0], sums[1]);
-#pragma GCC unroll 3
-        for (unsigned channel = 1; channel < TA_PANEL_CHANNELS; channel++) {
-            left = insert_byte(left, saturated(&doubled[channel], sums[2 * channel]), channel);
-            right = insert_byte(right, saturated(&doubled[channel], sums[2 * channel + 1]), channel);
-        }
-        if (clamp) {
-            left = clamp_bytes(left, at_least, at_most);
-            right = clamp_bytes(right, at_least, at_most);
-        }
-        memcpy(output, &left, sizeof left);
-        output += pixel_bytes;
-        memcpy(output, &right, sizeof right);
-        output += pixel_bytes;
-        sums += SUMS_PER_PAIR;
-    }
-    if (columns != 0) {
-        store_bytes(sums, columns, panel, output, pixel_bytes);
+    if (panel->minimum == INT8_MIN && panel->maximum == INT8_MAX) {
+        store_pairs(sums, doubled, output, pixel_bytes, end);
+    } else {
+        store_clamped_pairs(sums, doubled, output, pixel_bytes, end, in_every_byte(panel->minimum),
+                            in_every_byte(panel->maximum));
     }
 }
 
-TA_FAST_CODE(ta_store_sums)
 void ta_store_sums(const int32_t *sums, uint32_t columns, const ta_panel_channels *panel, int8_t *output,
                    uint32_t pixel_bytes) {
-    if (panel->count != TA_PANEL_CHANNELS) {
-        store_bytes(sums, columns, panel, output, pixel_bytes);
-    } else if (panel->minimum == INT8_MIN && panel->maximum == INT8_MAX) {
-        store_words(sums, columns, panel, output, pixel_bytes, false);
-    } else {
-        store_words(sums, columns, panel, output, pixel_bytes, true);
+    const uint32_t pairs = panel->count == TA_PANEL_CHANNELS ? columns / TA_PANEL_COLUMNS : 0;
+    if (pairs != 0) {
+        store_words(sums, pairs, panel, output, pixel_bytes);
     }
+    const uint32_t done = pairs * TA_PANEL_COLUMNS;
+    store_bytes(sums + pairs * SUMS_PER_PAIR, columns - done, panel, output + done * pixel_bytes, pixel_bytes);
 }
 
 #else

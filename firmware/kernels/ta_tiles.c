@@ -6,8 +6,6 @@
 #include "ta_convolution.h"
 #include "tinyanime/fast_code.h"
 
-enum { KERNEL_SIZE = 3 };
-
 /* Work of a call in tiles, and the parts of the working memory. */
 typedef struct {
     const ta_tile_kind *kind;
@@ -15,12 +13,16 @@ typedef struct {
     const ta_rows *rows;
     int32_t first_row, first_column;
     uint32_t tile_columns; /* Tiles in a row of tiles. */
+    uint32_t rows_above;   /* Output rows of the first row of tiles that are not computed. */
     uint32_t quads, words;
     uint32_t pairs; /* Of tiles, in the current block. */
     uint32_t *inputs;
     uint32_t *weights;
     int32_t *sums;
+    int32_t *surplus; /* [tiles of a block][out_size * out_size] */
 } tile_work;
+
+enum { KERNEL_SIZE = 3, GROUP = TA_TILE_PAIRS * TA_PANEL_COLUMNS, SAFE_RUN = 127 /* Quads whose sums of two bytes fit int16. */ };
 
 static uint32_t quads_of(const ta_convolution *layer) {
     return ((uint32_t)layer->in_channels + TA_QUAD - 1u) / TA_QUAD;
@@ -30,11 +32,19 @@ static uint32_t tiles_along(uint32_t outputs, uint32_t size) {
     return (outputs + size - 1u) / size;
 }
 
+static uint32_t sum_words(const ta_tile_kind *kind, uint32_t block) {
+    return (block + GROUP - 1u) / GROUP * kind->products * TA_TILE_SUMS;
+}
+
+static uint32_t surplus_words(const ta_tile_kind *kind, uint32_t block) {
+    return kind->find_surplus == NULL ? 0u : block * kind->out_size * kind->out_size;
+}
+
 uint32_t ta_tiles_scratch_bytes(const ta_tile_kind *kind, const ta_convolution *layer) {
     const uint64_t words = (uint64_t)TA_QUAD_WORDS * quads_of(layer);
     const uint64_t inputs = (uint64_t)kind->inputs * layer->block * words;
     const uint64_t weights = (uint64_t)kind->panels * TA_PANEL_CHANNELS * words;
-    const uint64_t sums = (uint64_t)kind->products * TA_PANEL_CHANNELS * layer->block;
+    const uint64_t sums = sum_words(kind, layer->block) + surplus_words(kind, layer->block);
     const uint64_t bytes = (inputs + weights + sums) * sizeof(uint32_t);
     return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
@@ -74,28 +84,63 @@ static int is_inside(const tile_work *work, int32_t row, int32_t column) {
            column + size <= work->layer->in_width;
 }
 
+/* Adds the low lanes (bytes 0 and 1 of every quad) of each input, minus the zero point, to `sums`. */
+TA_FAST_CODE(ta_tiles_sum)
+static void add_inputs(const ta_tile_inputs *tile, uint32_t size, int32_t *sums) {
+    for (uint32_t row = 0; row < size; row++) {
+        for (uint32_t column = 0; column < size; column++) {
+            const int8_t *bytes = tile->first + row * tile->row_bytes + column * tile->pixel_bytes;
+            int32_t sum = (int32_t)(TA_QUAD_WORDS * tile->quads) * tile->in_offset;
+            for (uint32_t left = tile->quads; left != 0;) {
+                const uint32_t run = left < SAFE_RUN ? left : SAFE_RUN;
+                uint32_t lanes = 0;
+                for (uint32_t quad = 0; quad < run; quad++, bytes += TA_QUAD) {
+                    const uint32_t word = ta_load_word(bytes);
+                    lanes = ta_widen_odd(ta_widen_even(lanes, word), word);
+                }
+                sum += (int16_t)(lanes & 0xFFFFu);
+                left -= run;
+            }
+            *sums++ += sum;
+        }
+    }
+}
+
+/* One part of a tile's inputs: some quads. */
+static void transform_part(const tile_work *work, const ta_tile_inputs *inputs, uint32_t *panels, int32_t *input_sums) {
+    work->kind->transform_inputs(inputs, panels, TA_PANEL_COLUMNS * work->pairs * work->words);
+    if (work->kind->find_surplus != NULL) {
+        add_inputs(inputs, work->kind->in_size, input_sums);
+    }
+}
+
 /* Transforms the inputs of one tile into its column of the panels. */
 TA_FAST_CODE(ta_tiles_inputs)
 static void transform_tile(const tile_work *work, uint32_t tile, uint32_t column_in_block) {
     const ta_tile_kind *kind = work->kind;
-    const uint32_t channels = work->layer->in_channels, stride = TA_PANEL_COLUMNS * work->pairs * work->words;
+    const uint32_t channels = work->layer->in_channels;
     const int32_t row = work->first_row + (int32_t)(tile / work->tile_columns * kind->in_step);
     const int32_t column = work->first_column + (int32_t)(tile % work->tile_columns * kind->in_step);
     uint32_t *panels = work->inputs + column_in_block / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * work->words +
                        column_in_block % TA_PANEL_COLUMNS;
+    int32_t input_sums[TA_TILE_MOST_INPUTS * TA_TILE_MOST_INPUTS] = {0};
     if (is_inside(work, row, column) && channels % TA_QUAD == 0u && (uintptr_t)work->rows->input % TA_QUAD == 0u) {
         const uint32_t pixel = (uint32_t)(row - work->rows->in_row_begin) * work->layer->in_width + (uint32_t)column;
         const ta_tile_inputs inputs = {work->rows->input + (size_t)pixel * channels, channels * work->layer->in_width,
                                        channels, work->quads, work->layer->in_offset};
-        kind->transform_inputs(&inputs, panels, stride);
-        return;
+        transform_part(work, &inputs, panels, input_sums);
+    } else {
+        uint32_t patch[TA_TILE_MOST_INPUTS * TA_TILE_MOST_INPUTS];
+        const ta_tile_inputs inputs = {(const int8_t *)patch, kind->in_size * TA_QUAD, TA_QUAD, 1u,
+                                       work->layer->in_offset};
+        for (uint32_t quad = 0; quad < work->quads; quad++) {
+            gather_quad(work, row, column, quad, patch);
+            transform_part(work, &inputs, panels, input_sums);
+            panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
+        }
     }
-    uint32_t patch[TA_TILE_MOST_INPUTS * TA_TILE_MOST_INPUTS];
-    const ta_tile_inputs inputs = {(const int8_t *)patch, kind->in_size * TA_QUAD, TA_QUAD, 1u, work->layer->in_offset};
-    for (uint32_t quad = 0; quad < work->quads; quad++) {
-        gather_quad(work, row, column, quad, patch);
-        kind->transform_inputs(&inputs, panels, stride);
-        panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
+    if (kind->find_surplus != NULL) {
+        kind->find_surplus(input_sums, work->surplus + column_in_block * kind->out_size * kind->out_size);
     }
 }
 
@@ -115,9 +160,16 @@ static void multiply(const tile_work *work, const int8_t *weights, uint32_t coun
         }
         for (; product < kind->round_ends[round]; product++) {
             const ta_tile_product factors = kind->product_list[product];
-            ta_gemm_s16(work->inputs + factors.input * input_words, work->weights + factors.weight * weight_words,
-                        work->words, work->pairs, sums);
-            sums += TA_PANEL_CHANNELS * TA_PANEL_COLUMNS * work->pairs;
+            const uint32_t *columns = work->inputs + factors.input * input_words;
+            int32_t *group = sums;
+            for (uint32_t left = work->pairs; left != 0;) {
+                const uint32_t pairs = left < TA_TILE_PAIRS ? left : TA_TILE_PAIRS;
+                ta_gemm_s16(columns, work->weights + factors.weight * weight_words, work->words, pairs, group);
+                columns += TA_PANEL_COLUMNS * pairs * work->words;
+                group += kind->products * TA_TILE_SUMS;
+                left -= pairs;
+            }
+            sums += TA_TILE_SUMS;
         }
     }
 }
@@ -127,10 +179,11 @@ TA_FAST_CODE(ta_tiles_outputs)
 static void store_tile(const tile_work *work, uint32_t tile, ta_tile_outputs *outputs, uint32_t first_channel) {
     const uint32_t size = work->kind->out_size, channels = work->layer->out_channels, width = work->layer->out_width;
     const uint32_t row = tile / work->tile_columns * size, column = tile % work->tile_columns * size;
-    const uint32_t rows_left = (uint32_t)(work->rows->out_row_end - work->rows->out_row_begin) - row;
+    const uint32_t first = row == 0u ? work->rows_above : 0u, row_in_band = row + first - work->rows_above;
+    const uint32_t rows_left = (uint32_t)(work->rows->out_row_end - work->rows->out_row_begin) - row_in_band + first;
     const uint32_t columns_left = width - column;
-    int8_t *place = work->rows->output + ((size_t)row * width + column) * channels + first_channel;
-    if (rows_left >= size && columns_left >= size) {
+    int8_t *place = work->rows->output + ((size_t)row_in_band * width + column) * channels + first_channel;
+    if (first == 0u && rows_left >= size && columns_left >= size) {
         outputs->output = place;
         outputs->row_bytes = width * channels;
         outputs->pixel_bytes = channels;
@@ -142,9 +195,9 @@ static void store_tile(const tile_work *work, uint32_t tile, ta_tile_outputs *ou
     outputs->row_bytes = size * TA_PANEL_CHANNELS;
     outputs->pixel_bytes = TA_PANEL_CHANNELS;
     work->kind->transform_outputs(outputs);
-    for (uint32_t y = 0; y < size && y < rows_left; y++) {
+    for (uint32_t y = first; y < size && y < rows_left; y++) {
         for (uint32_t x = 0; x < size && x < columns_left; x++) {
-            memcpy(place + ((size_t)y * width + x) * channels, whole + (y * size + x) * TA_PANEL_CHANNELS,
+            memcpy(place + ((size_t)(y - first) * width + x) * channels, whole + (y * size + x) * TA_PANEL_CHANNELS,
                    outputs->channel_count);
         }
     }
@@ -159,8 +212,7 @@ static void convolve_block(const tile_work *work, const ta_weights *weights, uin
         const uint32_t channels = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
         const uint32_t first_channel = weights->first_channel + channel;
         multiply(work, weights->data + (size_t)channel * channel_bytes, channels);
-        ta_tile_outputs outputs = {.product_stride = TA_PANEL_CHANNELS * TA_PANEL_COLUMNS * work->pairs,
-                                   .channels = work->layer->channels + first_channel,
+        ta_tile_outputs outputs = {.channels = work->layer->channels + first_channel,
                                    .channel_count = channels,
                                    .minimum = work->layer->minimum,
                                    .maximum = work->layer->maximum};
@@ -177,20 +229,24 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
                        const ta_weights *weights, int32_t first_row, int32_t first_column, uint32_t *scratch) {
     const uint32_t words = TA_QUAD_WORDS * quads_of(layer),
                    tile_columns = tiles_along(layer->out_width, kind->out_size);
+    const uint32_t rows_above = kind->row_multiple > 1u ? rows->out_row_begin % kind->row_multiple : 0u;
     const uint32_t tiles =
-        tile_columns * tiles_along((uint32_t)(rows->out_row_end - rows->out_row_begin), kind->out_size);
+        tile_columns * tiles_along((uint32_t)(rows->out_row_end - rows->out_row_begin) + rows_above, kind->out_size);
     uint32_t *panels = scratch + (size_t)kind->inputs * layer->block * words;
+    int32_t *sums = (int32_t *)(panels + (size_t)kind->panels * TA_PANEL_CHANNELS * words);
     tile_work work = {.kind = kind,
                       .layer = layer,
                       .rows = rows,
                       .first_row = first_row,
                       .first_column = first_column,
                       .tile_columns = tile_columns,
+                      .rows_above = rows_above,
                       .quads = words / TA_QUAD_WORDS,
                       .words = words,
                       .inputs = scratch,
                       .weights = panels,
-                      .sums = (int32_t *)(panels + (size_t)kind->panels * TA_PANEL_CHANNELS * words)};
+                      .sums = sums,
+                      .surplus = sums + sum_words(kind, layer->block)};
     for (uint32_t first = 0; first < tiles; first += layer->block) {
         const uint32_t left = tiles - first, count = left < layer->block ? left : layer->block;
         work.pairs = (count + TA_PANEL_COLUMNS - 1u) / TA_PANEL_COLUMNS;

@@ -11,7 +11,7 @@
  *     for each 4 output channels:
  *         for each round: transform their weights into panels U[panels][words][4 channels],
  *                         sums[product] = V[product.input] * U[product.weight] for the round's products;
- *         transform sums[products][pairs of tiles][4 channels][2 tiles] into outputs.
+ *         transform sums[groups of 8 tiles][products][4 pairs of tiles][4 channels][2 tiles] into outputs.
  *
  * Rounds keep U small: one holds the weights of some of the products. A word is two input channels of a group of four
  * (a *quad*): 0 (low) and 2, or 1 (low) and 3, in this order; weights are [quads][9 taps][4]. */
@@ -37,12 +37,16 @@ typedef struct {
     int32_t in_offset;
 } ta_tile_inputs;
 
+#define TA_TILE_PAIRS 4u /* Of a group: the distance between sums of two products is a constant, as loads want it. */
+#define TA_TILE_SUMS (TA_TILE_PAIRS * TA_PANEL_COLUMNS * TA_PANEL_CHANNELS)
+
 /* Where the outputs of one tile go, and from which sums: product p of channel c is at
- * sums[p * product_stride + c * TA_PANEL_COLUMNS]. The pixel (row, column) of channel c goes to
- * output[row * row_bytes + column * pixel_bytes + c]. */
+ * sums[p * TA_TILE_SUMS + c * TA_PANEL_COLUMNS]. The pixel (row, column) of channel c goes to
+ * output[row * row_bytes + column * pixel_bytes + c]. `surplus` [out_size * out_size] is for kinds with `find_surplus`.
+ */
 typedef struct {
     const int32_t *sums;
-    uint32_t product_stride;
+    const int32_t *surplus;
     const ta_channel *channels;
     uint32_t channel_count; /* 1 to TA_PANEL_CHANNELS. */
     int8_t *output;
@@ -57,10 +61,11 @@ typedef struct {
 
 /* One algorithm. */
 typedef struct {
-    uint8_t out_size; /* Output rows and columns of a tile. */
-    uint8_t in_size;  /* Input rows and columns it reads, at most TA_TILE_MOST_INPUTS. */
-    uint8_t in_step;  /* Input rows and columns from one tile to the next. */
-    uint8_t inputs;   /* Transformed inputs of a tile. */
+    uint8_t out_size;     /* Output rows and columns of a tile. */
+    uint8_t in_size;      /* Input rows and columns it reads, at most TA_TILE_MOST_INPUTS. */
+    uint8_t in_step;      /* Input rows and columns from one tile to the next. */
+    uint8_t row_multiple; /* 0, or tiles begin at the last output row up to out_row_begin that is a multiple of it. */
+    uint8_t inputs;       /* Transformed inputs of a tile. */
     uint8_t products;
     uint8_t rounds;
     uint8_t panels;                      /* The largest number of transformed weights of a round. */
@@ -74,12 +79,15 @@ typedef struct {
                               uint32_t panel_stride);
     /* Requantizes and stores. */
     void (*transform_outputs)(const ta_tile_outputs *tile);
+    /* NULL, or for kinds that add constants to the weights of low lanes: what this adds to the outputs of a tile, from
+     * the sums over low lanes of each of its inputs. */
+    void (*find_surplus)(const int32_t *input_sums, int32_t *surplus);
 } ta_tile_kind;
 
-#define TA_TILE_MOST_INPUTS 8u
-#define TA_TILE_MOST_OUTPUTS 6u
+#define TA_TILE_MOST_INPUTS 6u
+#define TA_TILE_MOST_OUTPUTS 4u
 
-/* Bytes of working memory: V, U, sums. UINT32_MAX where it is more. */
+/* Bytes of working memory: V, U, sums, surpluses. UINT32_MAX where it is more. */
 uint32_t ta_tiles_scratch_bytes(const ta_tile_kind *kind, const ta_convolution *layer);
 
 /* What all kinds refuse: what ta_convolution.h does, another kernel than 3x3, dilation, too little working memory. */

@@ -1,259 +1,343 @@
+/* In one dimension, with the inputs x0..x3 of which x1 and x2 are repeated, and the taps w0..w2, the outputs at the
+ * repeated inputs are
+ *   y0 = w0 x0 + (w1 + w2) x1    y1 = (w0 + w1) x1 + w2 x2    y2 = w0 x1 + (w1 + w2) x2    y3 = (w0 + w1) x2 + w2 x3
+ * Five products make all four:
+ *   p0 = w0 (x0 - x2)    p1 = w1 (x1 - x2)    p2 = w2 (x3 - x1)    p3 = (w0 + w1 + w2) (x1 + x2)
+ *   p4 = (w0 - w2) (x1 - x2)
+ *   2 y0 = p3 + p1 - p4 + 2 p0    2 y1 = p3 + p1 + p4    2 y2 = p3 - p1 + p4    2 y3 = p3 - p1 - p4 + 2 p2
+ * Rows and columns one after the other: 25 products of 16 transformed inputs (at most 4 * 255) and 25 transformed
+ * weights (at most 9 * 127) make 4 times the 16 sums of a tile. Padding the map behind the upsampling by 1 is padding
+ * the map before it by 1: the one row of padding that a window meets repeats the outer one. */
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "tinyanime/convolve.h"
 #include "tinyanime/fast_code.h"
 
-#include "ta_gemm_s16.h"
-#include "ta_upsample_tile.h"
+#include "ta_convolution.h"
+#include "ta_tiles.h"
 
-/* Panels, working memory and geometry of one call. Tiles are numbered along rows of tiles. */
+enum {
+    TILE = 4,          /* Outputs along a side of a tile, and inputs. */
+    PRODUCTS_ALONG = 5 /* p0 to p4 */
+};
+
+/* `size`, of which the compiler does not know whence it comes: it would else keep a pointer for each of many addresses
+ * that a single base and one shifted register reach. */
+static inline size_t opaque(size_t size) {
+    __asm("" : "+r"(size));
+    return size;
+}
+
+/* Keeps the compiler from working on what comes before and behind at the same time: registers are too few for that. */
+static inline void keep_order(void) {
+    __asm volatile("" : : : "memory");
+}
+
+/* The word `steps` strides of `stride` bytes behind `base`. */
+static inline uint32_t *word_at(uint32_t *base, size_t steps, size_t stride) {
+    return (uint32_t *)(void *)((char *)base + steps * opaque(stride));
+}
+
+/* The lanes of channels 0 and 2 (or 1 and 3) of the four bytes at `bytes`, plus `lanes`. */
+static inline uint32_t widened(const int8_t *bytes, uint32_t lanes, bool odd) {
+    const uint32_t word = ta_load_word(bytes);
+    return odd ? ta_widen_odd(lanes, word) : ta_widen_even(lanes, word);
+}
+
 typedef struct {
-    const ta_convolution *layer;
-    const ta_rows *rows;
-    const ta_weights *weights;
-    uint32_t words;                /* Words of a column: input channels rounded up to a multiple of 4, halved. */
-    uint32_t tiles_per_row, tiles; /* Of the call. */
-    uint32_t *inputs;              /* [16][pairs][words][2] */
-    uint32_t *filter;              /* [25][words][4] */
-    int32_t *sums;                 /* [25][TA_UPSAMPLE_PAIRS][4][2] */
-    int8_t *patch;                 /* [4][4][2 * words] */
-} upsampling;
+    size_t row_bytes, pixel_bytes;
+    uint32_t offset; /* In both lanes. */
+    bool odd;
+} pixel_words;
 
-/* Tiles [first, first + count) of the call. */
-typedef struct {
-    uint32_t first, count;
-} tile_range;
-
-static uint32_t words_of(const ta_convolution *layer) {
-    return 2u * ((layer->in_channels + 3u) / 4u);
+static inline void widen_row(uint32_t x[4], const int8_t *pixels, const pixel_words *of) {
+    x[0] = widened(pixels, of->offset, of->odd);
+    x[1] = widened(pixels + opaque(of->pixel_bytes), of->offset, of->odd);
+    x[2] = widened(pixels + 2 * opaque(of->pixel_bytes), of->offset, of->odd);
+    x[3] = widened(pixels + opaque(3 * of->pixel_bytes), of->offset, of->odd);
 }
 
-static uint32_t input_words(const ta_convolution *layer) {
-    return TA_UPSAMPLE_INPUTS * layer->block * words_of(layer) + TA_PANEL_OVERREAD / 4u;
+/* x1 + x2, x1 - x2, x0 - x2, x3 - x1 of a row, `stride` bytes apart at `to`; returns the place of the next row. */
+static inline uint32_t *store_inputs(uint32_t *to, size_t stride, const uint32_t x[4]) {
+    *to = ta_add_lanes(x[1], x[2]);
+    *word_at(to, 1, stride) = ta_subtract_lanes(x[1], x[2]);
+    *word_at(to, 2, stride) = ta_subtract_lanes(x[0], x[2]);
+    to = word_at(to, 2, stride);
+    *word_at(to, 1, stride) = ta_subtract_lanes(x[3], x[1]);
+    return word_at(to, 2, stride);
 }
 
-static uint32_t filter_words(const ta_convolution *layer) {
-    return TA_UPSAMPLE_PRODUCTS * TA_PANEL_CHANNELS * words_of(layer) + TA_PANEL_OVERREAD / 4u;
-}
-
-enum { SUM_WORDS = TA_UPSAMPLE_PRODUCTS * TA_UPSAMPLE_STRIDE };
-
-uint32_t ta_upsample_convolve_s8_scratch_bytes(const ta_convolution *layer) {
-    const uint32_t patch_bytes = 16u * 2u * words_of(layer);
-    return 4u * (input_words(layer) + filter_words(layer) + SUM_WORDS) + patch_bytes;
-}
-
-static bool layer_is_valid(const ta_convolution *p) {
-    return p->in_height != 0 && p->in_width != 0 && p->in_channels != 0 && p->out_channels != 0 &&
-           p->out_height == 2u * p->in_height && p->out_width == 2u * p->in_width && p->kernel_height == 3 &&
-           p->kernel_width == 3 && p->stride_height == 1 && p->stride_width == 1 && p->dilation_height == 1 &&
-           p->dilation_width == 1 && p->pad_top == 1 && p->pad_left == 1 && p->block >= 2 && p->block <= 1024 &&
-           p->block % 2u == 0 && p->in_offset >= -127 && p->in_offset <= 128 && p->minimum <= p->maximum;
-}
-
-/* Whether the rows that the computed ones need are readable. */
-static bool rows_are_valid(const ta_convolution *p, const ta_rows *rows) {
-    const uint32_t begin = rows->out_row_begin, end = rows->out_row_end;
-    const uint32_t first = begin == 0 ? 0 : (begin - 1u) / 2u;
-    const uint32_t behind = end / 2u + 1u < p->in_height ? end / 2u + 1u : p->in_height;
-    return begin % 2u == 0 && begin < end && end <= p->out_height && rows->in_row_begin <= first &&
-           (uint32_t)rows->in_row_begin + rows->in_rows >= behind;
-}
-
-static bool weights_are_valid(const ta_convolution *p, const ta_weights *weights) {
-    return weights->channels != 0 && weights->first_channel % 4u == 0 &&
-           (uint32_t)weights->first_channel + weights->channels <= p->out_channels;
-}
-
-/* Copies what a tile reads: `size` bytes of every pixel, zero points outside of the map and behind the last channel. */
-static void gather_patch(const upsampling *u, int32_t row, int32_t column) {
-    const ta_convolution *p = u->layer;
-    const uint32_t pixel_bytes = 2u * u->words;
-    const int32_t readable = (int32_t)u->rows->in_row_begin + u->rows->in_rows;
-    const int32_t end = readable < p->in_height ? readable : p->in_height;
-    memset(u->patch, -p->in_offset, 16u * (size_t)pixel_bytes);
-    for (int32_t pixel = 0; pixel < 16; pixel++) {
-        const int32_t y = row + pixel / 4, x = column + pixel % 4;
-        if (y >= u->rows->in_row_begin && y < end && x >= 0 && x < p->in_width) {
-            const size_t at = (size_t)(y - u->rows->in_row_begin) * p->in_width + (size_t)x;
-            memcpy(u->patch + (size_t)pixel * pixel_bytes, u->rows->input + at * p->in_channels, p->in_channels);
-        }
+/* One word of a tile's 16 transformed inputs, `stride` bytes apart at `to`; rows in the order of the columns. */
+static inline void transform_pixels(const int8_t *pixels, const pixel_words *of, uint32_t *to, size_t stride) {
+    uint32_t upper[4], lower[4], row[4];
+    widen_row(upper, pixels + opaque(of->row_bytes), of);
+    widen_row(lower, pixels + 2 * opaque(of->row_bytes), of);
+    for (size_t column = 0; column < 4; column++) {
+        row[column] = ta_add_lanes(upper[column], lower[column]);
     }
+    to = store_inputs(to, stride, row);
+    for (size_t column = 0; column < 4; column++) {
+        row[column] = ta_subtract_lanes(upper[column], lower[column]);
+    }
+    to = store_inputs(to, stride, row);
+    widen_row(row, pixels, of);
+    for (size_t column = 0; column < 4; column++) {
+        row[column] = ta_subtract_lanes(row[column], lower[column]);
+    }
+    to = store_inputs(to, stride, row);
+    widen_row(row, pixels + opaque(3 * of->row_bytes), of);
+    for (size_t column = 0; column < 4; column++) {
+        row[column] = ta_subtract_lanes(row[column], upper[column]);
+    }
+    store_inputs(to, stride, row);
 }
 
-/* `pixels` points at the tile's upper left input, `to` at its first word; `stride` is in bytes. */
 TA_FAST_CODE(ta_upsample_inputs)
-static __attribute__((noinline)) void transform_tile(const int8_t *pixels, size_t row_bytes, size_t pixel_bytes,
-                                                     uint32_t offset, uint32_t words, uint32_t *to, size_t stride) {
-    for (uint32_t word = 0; word < words; word += 2) {
-        ta_transform_inputs(pixels, row_bytes, pixel_bytes, offset, false, to, stride);
-        to += TA_PANEL_COLUMNS;
-        ta_keep_order();
-        ta_transform_inputs(pixels, row_bytes, pixel_bytes, offset, true, to, stride);
-        to += TA_PANEL_COLUMNS;
-        pixels += 4;
+static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
+    const uint32_t offset = ((uint32_t)tile->in_offset & 0xFFFFu) * 0x10001u;
+    const pixel_words even = {tile->row_bytes, tile->pixel_bytes, offset, false};
+    const pixel_words odd = {tile->row_bytes, tile->pixel_bytes, offset, true};
+    const size_t stride = (size_t)input_stride * sizeof *panels;
+    const int8_t *pixels = tile->first;
+    for (uint32_t quad = 0; quad < tile->quads; quad++) {
+        transform_pixels(pixels, &even, panels, stride);
+        keep_order();
+        transform_pixels(pixels, &odd, panels + TA_PANEL_COLUMNS, stride);
+        panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
+        pixels += TA_QUAD;
     }
 }
 
-static void pack_inputs(const upsampling *u, tile_range tiles) {
-    const ta_convolution *p = u->layer;
-    const uint32_t offset = ((uint32_t)p->in_offset & 0xFFFFu) * 0x10001u;
-    const size_t stride = (tiles.count + 1u) / 2u * u->words * TA_PANEL_COLUMNS * 4u;
-    const bool aligned = p->in_channels % 4u == 0 && (uintptr_t)u->rows->input % 4u == 0;
-    const size_t row_bytes = (size_t)p->in_width * p->in_channels;
-    const int32_t first_row = u->rows->in_row_begin;
-    for (uint32_t index = 0; index < tiles.count; index++) {
-        const uint32_t tile = tiles.first + index;
-        const int32_t row = (int32_t)(u->rows->out_row_begin / 2u + tile / u->tiles_per_row * 2u) - 1;
-        const int32_t column = (int32_t)(tile % u->tiles_per_row * 2u) - 1;
-        uint32_t *to = u->inputs + (size_t)(index / 2u) * u->words * TA_PANEL_COLUMNS + index % 2u;
-        const bool inside = row >= first_row && row + 4 <= first_row + u->rows->in_rows && row + 4 <= p->in_height &&
-                            column >= 0 && column + 4 <= p->in_width;
-        if (aligned && inside) {
-            const int8_t *pixels =
-                u->rows->input + (size_t)(row - first_row) * row_bytes + (size_t)column * p->in_channels;
-            transform_tile(pixels, row_bytes, p->in_channels, offset, u->words, to, stride);
-        } else {
-            gather_patch(u, row, column);
-            transform_tile(u->patch, 8u * u->words, 2u * u->words, offset, u->words, to, stride);
-        }
+/* Factors of p0 to p4 of a row of weights, `stride` bytes apart at `to`; returns the place of the next row. */
+static inline uint32_t *store_weights(uint32_t *to, size_t stride, const uint32_t w[3]) {
+    *to = w[0];
+    *word_at(to, 1, stride) = w[1];
+    *word_at(to, 2, stride) = w[2];
+    *word_at(to, 4, stride) = ta_subtract_lanes(w[0], w[2]);
+    to = word_at(to, 1, stride);
+    *word_at(to, 2, stride) = ta_add_lanes(ta_add_lanes(w[0], w[1]), w[2]);
+    return word_at(to, 4, stride);
+}
+
+static inline void widen_taps(uint32_t w[3], const int8_t *taps, bool odd) {
+    for (size_t column = 0; column < 3; column++) {
+        w[column] = widened(taps + TA_QUAD * column, 0, odd);
     }
 }
 
-/* Transforms the weights of one output channel; `to` is its place in the panel. */
+/* One word of the 25 transformed weights, `stride` bytes apart at `to`. */
+static inline void transform_taps(const int8_t *taps, bool odd, uint32_t *to, size_t stride) {
+    uint32_t first[3], sum[3], row[3];
+    widen_taps(first, taps, odd);
+    to = store_weights(to, stride, first);
+    widen_taps(row, taps + 3u * TA_QUAD, odd);
+    to = store_weights(to, stride, row);
+    for (size_t column = 0; column < 3; column++) {
+        sum[column] = ta_add_lanes(first[column], row[column]);
+    }
+    widen_taps(row, taps + 6u * TA_QUAD, odd);
+    to = store_weights(to, stride, row);
+    for (size_t column = 0; column < 3; column++) {
+        sum[column] = ta_add_lanes(sum[column], row[column]);
+        first[column] = ta_subtract_lanes(first[column], row[column]);
+    }
+    to = store_weights(to, stride, sum);
+    store_weights(to, stride, first);
+}
+
 TA_FAST_CODE(ta_upsample_weights)
-static __attribute__((noinline)) void transform_channel(const int8_t *taps, uint32_t words, uint32_t *to) {
-    const size_t stride = (size_t)words * TA_PANEL_CHANNELS * 4u;
-    for (uint32_t word = 0; word < words; word += 2) {
-        ta_transform_weights(taps, false, to, stride);
-        ta_keep_order();
-        ta_transform_weights(taps, true, to + TA_PANEL_CHANNELS, stride);
-        taps += 36;
-        to += 2 * TA_PANEL_CHANNELS;
+static void transform_weights(uint32_t round, const int8_t *weights, uint32_t quads, uint32_t *panels,
+                              uint32_t panel_stride) {
+    (void)round; /* There is but one. */
+    const size_t stride = (size_t)panel_stride * sizeof *panels;
+    for (uint32_t quad = 0; quad < quads; quad++) {
+        transform_taps(weights, false, panels, stride);
+        keep_order();
+        transform_taps(weights, true, panels + TA_PANEL_CHANNELS, stride);
+        panels += TA_QUAD_WORDS * TA_PANEL_CHANNELS;
+        weights += TA_TAPS * TA_QUAD;
     }
 }
 
-static void multiply(const upsampling *u, uint32_t panel_pairs, uint32_t pair, uint32_t pairs) {
-    const size_t pair_words = (size_t)u->words * TA_PANEL_COLUMNS;
-    for (uint32_t row = 0; row < 5; row++) {
-        for (uint32_t column = 0; column < 5; column++) {
-            const uint32_t product = 5u * row + column,
-                           input = 4u * ta_upsample_input_of[row] + ta_upsample_input_of[column];
-            ta_gemm_s16(u->inputs + (input * panel_pairs + pair) * pair_words,
-                        u->filter + (size_t)product * u->words * TA_PANEL_CHANNELS, u->words, pairs,
-                        u->sums + product * TA_UPSAMPLE_STRIDE);
-        }
+/* One row of outputs, 4 bytes apart, from the 5 products of each of its sums. */
+static inline void store_row(uint8_t *to, const ta_channel *channel, const uint32_t p[5]) {
+    const uint32_t left = p[3] + p[1], right = p[3] - p[1];
+    const uint32_t four_sums[4] = {left - p[4] + (p[0] << 1), left + p[4], right + p[4], right - p[4] + (p[2] << 1)};
+    for (size_t column = 0; column < 4; column++) {
+        to[4 * column] = (uint8_t)ta_tile_value(channel, (int32_t)four_sums[column] >> 1);
     }
 }
 
-/* Where the outputs of a tile go, cut at the ends of the map and of the call's rows. */
+/* Sums of the products of one column: row r is r * stride bytes behind `first`. */
 typedef struct {
-    int8_t *output; /* First channel of the upper left output. */
-    uint32_t height, width;
-} tile_place;
+    const char *first;
+    size_t stride;
+} product_column;
 
-static tile_place place_of(const upsampling *u, uint32_t tile, uint32_t channel) {
-    const ta_convolution *p = u->layer;
-    const uint32_t row = tile / u->tiles_per_row * 4u, column = tile % u->tiles_per_row * 4u;
-    const uint32_t band = (uint32_t)u->rows->out_row_end - u->rows->out_row_begin;
-    return (tile_place){.output = u->rows->output + ((size_t)row * p->out_width + column) * p->out_channels + channel,
-                        .height = band - row < 4u ? band - row : 4u,
-                        .width = p->out_width - column < 4u ? p->out_width - column : 4u};
+static inline uint32_t product(product_column of, size_t row) {
+    const size_t distance = row == 3 ? opaque(3 * of.stride) : row * opaque(of.stride);
+    return (uint32_t) * (const int32_t *)(const void *)(of.first + distance);
 }
 
-/* Stores `channels` bytes of each of a tile's 16 words of 4 channels. */
-static void store_bytes(const upsampling *u, tile_place to, const uint32_t *values, uint32_t channels) {
-    const ta_convolution *p = u->layer;
-    for (uint32_t y = 0; y < to.height; y++) {
-        for (uint32_t x = 0; x < to.width; x++) {
-            int8_t *pixel = to.output + ((size_t)y * p->out_width + x) * p->out_channels;
-            const int8_t *from = (const int8_t *)&values[4u * y + x];
-            for (uint32_t c = 0; c < channels; c++) {
-                pixel[c] = ta_clamped(from[c], p->minimum, p->maximum);
-            }
-        }
+/* The 4x4 outputs of one channel, 4 bytes apart at `to`; products are `stride` bytes apart. */
+static inline void transform_sums(const int32_t *sums, size_t stride, const ta_channel *channel, uint8_t *to) {
+    const uint32_t four_biases = (uint32_t)channel->bias << 2; /* Onto the product that is in every output once. */
+    uint32_t first[5], second[5];
+    product_column from = {(const char *)sums, PRODUCTS_ALONG * stride};
+    for (size_t column = 0; column < PRODUCTS_ALONG; column++) {
+        const uint32_t p3 = product(from, 3) + (column == 3 ? four_biases : 0);
+        const uint32_t p4 = product(from, 4), upper = p3 + product(from, 1);
+        first[column] = upper - p4 + (product(from, 0) << 1);
+        second[column] = upper + p4;
+        from.first += opaque(stride);
+    }
+    store_row(to, channel, first);
+    store_row(to + 16, channel, second);
+    keep_order();
+    from.first = (const char *)sums;
+    for (size_t column = 0; column < PRODUCTS_ALONG; column++) {
+        const uint32_t p3 = product(from, 3) + (column == 3 ? four_biases : 0);
+        const uint32_t p4 = product(from, 4), lower = p3 - product(from, 1);
+        first[column] = lower + p4;
+        second[column] = lower - p4 + (product(from, 2) << 1);
+        from.first += opaque(stride);
+    }
+    store_row(to + 32, channel, first);
+    store_row(to + 48, channel, second);
+}
+
+/* Each of the 4 signed bytes of `word` clamped to the range between those of `minimum` and `maximum`. */
+static inline uint32_t clamp_bytes(uint32_t word, uint32_t minimum, uint32_t maximum) {
+#if defined(__ARM_FEATURE_SIMD32)
+    uint32_t difference;
+    __asm("ssub8 %1, %0, %2\n\tsel %0, %0, %2\n\tssub8 %1, %3, %0\n\tsel %0, %0, %3"
+          : "+r"(word), "=&r"(difference)
+          : "r"(minimum), "r"(maximum)
+          : "cc");
+    return word;
+#else
+    uint32_t result = 0;
+    for (uint32_t shift = 0; shift < 32; shift += 8) {
+        const int8_t value = ta_clamped((int8_t)(word >> shift), (int8_t)(minimum & 0xFFu), (int8_t)(maximum & 0xFFu));
+        result |= (uint32_t)(uint8_t)value << shift;
+    }
+    return result;
+#endif
+}
+
+/* Clamps the 16 words of 4 channels each at `values` to the layer's range. */
+static void clamp_tile(const ta_tile_outputs *tile, uint32_t *values) {
+    const uint32_t minimum = (uint8_t)tile->minimum * 0x01010101u, maximum = (uint8_t)tile->maximum * 0x01010101u;
+    for (uint32_t pixel = 0; pixel < TILE * TILE; pixel++) {
+        values[pixel] = clamp_bytes(values[pixel], minimum, maximum);
     }
 }
 
-/* The same for all 4 channels, whose places are aligned to 4 bytes, of a whole tile. */
-static void store_words(const upsampling *u, int8_t *output, const uint32_t *values) {
-    const ta_convolution *p = u->layer;
-    const uint32_t minimum = (uint8_t)p->minimum * 0x01010101u, maximum = (uint8_t)p->maximum * 0x01010101u;
-    const bool clamps = p->minimum != INT8_MIN || p->maximum != INT8_MAX;
-    for (uint32_t y = 0; y < 4; y++) {
-        int8_t *pixel = output;
-        for (uint32_t x = 0; x < 4; x++) {
-            const uint32_t value = clamps ? ta_clamp_bytes(*values, minimum, maximum) : *values;
-            memcpy(__builtin_assume_aligned(pixel, 4), &value, sizeof value);
-            pixel += p->out_channels;
+static inline void store_words(const ta_tile_outputs *tile, const uint32_t *values) {
+    int8_t *row = tile->output;
+    for (uint32_t y = 0; y < TILE; y++) {
+        int8_t *pixel = row;
+        for (uint32_t x = 0; x < TILE; x++) {
+            memcpy(__builtin_assume_aligned(pixel, 4), values, sizeof *values);
+            pixel += tile->pixel_bytes;
             values++;
         }
-        output += (size_t)p->out_width * p->out_channels;
+        row += tile->row_bytes;
     }
+}
+
+static void store_bytes(const ta_tile_outputs *tile, const uint32_t *values) {
+    for (uint32_t pixel = 0; pixel < TILE * TILE; pixel++) {
+        const size_t place = pixel / TILE * (size_t)tile->row_bytes + pixel % TILE * (size_t)tile->pixel_bytes;
+        memcpy(tile->output + place, &values[pixel], tile->channel_count);
+    }
+}
+
+TA_FAST_CODE(ta_upsample_channel)
+static __attribute__((noinline)) void transform_channel(const int32_t *sums, size_t stride, const ta_channel *channel,
+                                                        uint8_t *to) {
+    const ta_channel copy = *channel;
+    transform_sums(sums, stride, &copy, to);
 }
 
 TA_FAST_CODE(ta_upsample_outputs)
-static __attribute__((noinline)) void transform_channel_outputs(const int32_t *sums, const ta_channel *channel,
-                                                                uint8_t *to) {
-    const ta_channel copy = *channel;
-    ta_transform_outputs(sums, &copy, to);
-}
-
-static void finish(const upsampling *u, uint32_t channel, uint32_t channels, tile_range tiles) {
-    const bool words = channels == 4u && u->layer->out_channels % 4u == 0 && (uintptr_t)u->rows->output % 4u == 0;
-    uint32_t values[16] = {0};
-    for (uint32_t index = 0; index < tiles.count; index++) {
-        const int32_t *sums = u->sums + index / 2u * 8u + index % 2u;
-        for (uint32_t c = 0; c < channels; c++) {
-            transform_channel_outputs(sums + TA_PANEL_COLUMNS * c, u->layer->channels + channel + c,
-                                      (uint8_t *)values + c);
-        }
-        const tile_place to = place_of(u, tiles.first + index, channel);
-        if (words && to.height == 4u && to.width == 4u) {
-            store_words(u, to.output, values);
-        } else {
-            store_bytes(u, to, values, channels);
-        }
+static void transform_outputs(const ta_tile_outputs *tile) {
+    uint32_t values[TILE * TILE];
+    const size_t stride = (size_t)tile->product_stride * sizeof *tile->sums;
+    if (tile->channel_count < TA_PANEL_CHANNELS) {
+        memset(values, 0, sizeof values);
+    }
+    for (uint32_t channel = 0; channel < tile->channel_count; channel++) {
+        transform_channel(tile->sums + TA_PANEL_COLUMNS * channel, stride, &tile->channels[channel],
+                          (uint8_t *)values + channel);
+    }
+    if (tile->minimum != INT8_MIN || tile->maximum != INT8_MAX) {
+        clamp_tile(tile, values);
+    }
+    if (tile->channel_count == TA_PANEL_CHANNELS &&
+        (((uintptr_t)tile->output | tile->pixel_bytes | tile->row_bytes) & 3u) == 0) {
+        store_words(tile, values);
+    } else {
+        store_bytes(tile, values);
     }
 }
 
-static void compute_block(const upsampling *u, tile_range tiles) {
-    const uint32_t pairs = (tiles.count + 1u) / 2u;
-    const size_t channel_bytes = 18u * (size_t)u->words;
-    pack_inputs(u, tiles);
-    for (uint32_t group = 0; group < u->weights->channels; group += TA_PANEL_CHANNELS) {
-        const uint32_t left = u->weights->channels - group;
-        const uint32_t channels = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
-        for (uint32_t c = 0; c < channels; c++) {
-            transform_channel(u->weights->data + (group + c) * channel_bytes, u->words, u->filter + c);
-        }
-        for (uint32_t pair = 0; pair < pairs; pair += TA_UPSAMPLE_PAIRS) {
-            const uint32_t some = pairs - pair < TA_UPSAMPLE_PAIRS ? pairs - pair : TA_UPSAMPLE_PAIRS;
-            const uint32_t behind = 2u * (pair + some) < tiles.count ? 2u * (pair + some) : tiles.count;
-            multiply(u, pairs, pair, some);
-            finish(u, u->weights->first_channel + group, channels,
-                   (tile_range){tiles.first + 2u * pair, behind - 2u * pair});
-        }
+/* For each row (or column) of products the row of transformed inputs it takes: 2, 1, 3, 0, 1. */
+#define ROW_OF_PRODUCTS(input, weight)                                                                                 \
+    {4 * (input) + 2, weight}, {4 * (input) + 1, (weight) + 1}, {4 * (input) + 3, (weight) + 2},                       \
+        {4 * (input), (weight) + 3}, {                                                                                 \
+        4 * (input) + 1, (weight) + 4                                                                                  \
     }
+
+static const ta_tile_product products[PRODUCTS_ALONG * PRODUCTS_ALONG] = {
+    ROW_OF_PRODUCTS(2, 0),  ROW_OF_PRODUCTS(1, 5),  ROW_OF_PRODUCTS(3, 10),
+    ROW_OF_PRODUCTS(0, 15), ROW_OF_PRODUCTS(1, 20),
+};
+
+static const uint8_t round_ends[] = {PRODUCTS_ALONG * PRODUCTS_ALONG};
+
+static const ta_tile_kind upsampling = {
+    .out_size = TILE,
+    .in_size = TILE,
+    .in_step = TILE / 2,
+    .row_multiple = 2,
+    .inputs = TILE * TILE,
+    .products = PRODUCTS_ALONG * PRODUCTS_ALONG,
+    .rounds = 1,
+    .panels = PRODUCTS_ALONG * PRODUCTS_ALONG,
+    .round_ends = round_ends,
+    .product_list = products,
+    .transform_inputs = transform_inputs,
+    .transform_weights = transform_weights,
+    .transform_outputs = transform_outputs,
+};
+
+static bool sizes_are_valid(const ta_convolution *layer) {
+    return layer->out_height == 2u * layer->in_height && layer->out_width == 2u * layer->in_width &&
+           layer->stride_height == 1 && layer->stride_width == 1 && layer->pad_top == 1 && layer->pad_left == 1;
+}
+
+/* Whether the rows that the computed ones need are readable. */
+static bool rows_are_readable(const ta_convolution *layer, const ta_rows *rows) {
+    const uint32_t begin = rows->out_row_begin, end = rows->out_row_end;
+    const uint32_t first = begin == 0 ? 0 : (begin - 1u) / 2u;
+    const uint32_t behind = end / 2u + 1u < layer->in_height ? end / 2u + 1u : layer->in_height;
+    return begin == end || (rows->in_row_begin <= first && (uint32_t)rows->in_row_begin + rows->in_rows >= behind);
+}
+
+uint32_t ta_upsample_convolve_s8_scratch_bytes(const ta_convolution *layer) {
+    return ta_tiles_scratch_bytes(&upsampling, layer);
 }
 
 ta_status ta_upsample_convolve_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                   void *scratch, uint32_t scratch_bytes) {
-    if (!layer_is_valid(layer) || !rows_are_valid(layer, rows) || !weights_are_valid(layer, weights)) {
+    const ta_status status = ta_tiles_check(&upsampling, layer, rows, weights, scratch_bytes);
+    if (status == TA_ERROR_ARGUMENT || !sizes_are_valid(layer) || !rows_are_readable(layer, rows)) {
         return TA_ERROR_ARGUMENT;
     }
-    if (scratch_bytes < ta_upsample_convolve_s8_scratch_bytes(layer)) {
-        return TA_ERROR_SCRATCH;
+    if (status == TA_OK) {
+        ta_tiles_convolve(&upsampling, layer, rows, weights, (int32_t)(rows->out_row_begin / 2u) - 1, -1, scratch);
     }
-    uint32_t *memory = scratch;
-    upsampling u = {.layer = layer, .rows = rows, .weights = weights, .words = words_of(layer)};
-    u.tiles_per_row = (layer->out_width + 3u) / 4u;
-    u.tiles = u.tiles_per_row * (((uint32_t)rows->out_row_end - rows->out_row_begin + 3u) / 4u);
-    u.inputs = memory;
-    u.filter = u.inputs + input_words(layer);
-    u.sums = (int32_t *)(u.filter + filter_words(layer));
-    u.patch = (int8_t *)(u.sums + SUM_WORDS);
-    for (uint32_t first = 0; first < u.tiles; first += layer->block) {
-        const uint32_t left = u.tiles - first;
-        compute_block(&u, (tile_range){first, left < layer->block ? left : layer->block});
-    }
-    return TA_OK;
+    return status;
 }

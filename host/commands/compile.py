@@ -18,6 +18,7 @@ from tinyanime.host.console import Console, thousands
     epilog=examples(
         "tinyanime compile model.onnx --board stm32h743 -o build/stm32h743",
         "tinyanime compile model.onnx --board stm32h743 -o build/small --optimize ram --print-schedule",
+        "tinyanime compile model.onnx --board stm32h743 -o build/plain --kernels cmsis-nn",
         "tinyanime compile model.onnx --board boards/my_board.toml -o out --cmsis-nn ~/CMSIS-NN",
     ),
 )
@@ -42,8 +43,15 @@ from tinyanime.host.console import Console, thousands
     default=None,
     help="Exchange pictures with the host row by row.  [default: where they do not fit as a whole]",
 )
+@click.option(
+    "--kernels",
+    type=click.Choice(["auto", "cmsis-nn", "reference"]),
+    default="auto",
+    show_default=True,
+    help="auto: the cheapest exact kernel of each layer; cmsis-nn: plain CMSIS-NN calls; reference: portable C.",
+)
 @click.option("--print-ir", is_flag=True, help="Print the network as it is compiled, after all passes.")
-@click.option("-v", "--print-schedule", is_flag=True, help="Print the order of work: stages, strips, transfers.")
+@click.option("-v", "--print-schedule", is_flag=True, help="Print kernels, their alternatives, the order of work.")
 @output_options
 def compile_command(
     model: Path,
@@ -53,6 +61,7 @@ def compile_command(
     optimize: str,
     dma: bool | None,
     stream: bool | None,
+    kernels: str,
     print_ir: bool,
     print_schedule: bool,
     console: Console,
@@ -65,6 +74,8 @@ def compile_command(
     from tinyanime.boards.loader import load_board
     from tinyanime.codegen.compiler import CompileOptions, compile_model
     from tinyanime.codegen.ir.text import format_graph
+    from tinyanime.codegen.kernels.family import KernelFamily
+    from tinyanime.codegen.schedule.kernel_text import format_kernels, study_kernels
     from tinyanime.codegen.schedule.text import format_schedule
 
     started = time.monotonic()
@@ -73,9 +84,13 @@ def compile_command(
     options = CompileOptions(
         cmsis_nn=cmsis_nn,
         schedule=schedule_options(optimize, dma, stream),
+        kernels=KernelFamily(kernels),
         inspect=lambda graph: texts.append(format_graph(graph)) if print_ir else None,
         inspect_plan=lambda planned: (
             texts.append(format_schedule(planned.schedule, planned.plan)) if print_schedule else None
+        ),
+        inspect_kernels=lambda schedule, rule: (
+            texts.append(format_kernels(study_kernels(schedule, rule))) if print_schedule else None
         ),
     )
     try:

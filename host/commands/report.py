@@ -26,6 +26,7 @@ from tinyanime.host.console import Console, ProgressReport, thousands
 
 if TYPE_CHECKING:
     from tinyanime.boards.schema import Board
+    from tinyanime.codegen.kernels.family import KernelFamily
     from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
     from tinyanime.host.project import Project
     from tinyanime.host.report.study import Study
@@ -41,6 +42,7 @@ class _Request:
     model: Path
     board: Board
     options: tuple[ScheduleOptions, ...]
+    kernels: KernelFamily
     project: Project | None
 
 
@@ -64,6 +66,11 @@ class _Request:
 )
 @click.option("--dma/--no-dma", default=None, help="As in compile.")
 @click.option("--stream/--no-stream", default=None, help="As in compile.")
+@click.option(
+    "--kernels",
+    type=click.Choice(["auto", "cmsis-nn", "reference"]),
+    help="As in compile.  [default: auto, or as compiled]",
+)
 @click.option("--cmsis-nn", type=DIRECTORY, help="CMSIS-NN sources to use instead of an installed pack or the wheel's.")
 @output_options
 def report(
@@ -76,6 +83,7 @@ def report(
     optimize: str | None,
     dma: bool | None,
     stream: bool | None,
+    kernels: str | None,
     cmsis_nn: Path | None,
     console: Console,
 ) -> None:
@@ -92,9 +100,9 @@ def report(
     if model is not None and project is not None:
         raise click.UsageError("Give either MODEL or --project.")
     if model is not None:
-        request = _request_of_model(model, board, optimize, dma, stream)
+        request = _request_of_model(model, board, schedule_options(optimize or "time", dma, stream), kernels or "auto")
     else:
-        if (optimize, dma, stream) != (None, None, None):
+        if (optimize, dma, stream, kernels) != (None, None, None, None):
             raise click.UsageError("A project keeps the options it was compiled with; give MODEL to try others.")
         request = _request_of_project(project, board)
     with console.progress() as tell:
@@ -111,20 +119,19 @@ def report(
     console.result(_as_json(study, output, pictures))
 
 
-def _request_of_model(
-    model: Path, board: str | None, optimize: str | None, dma: bool | None, stream: bool | None
-) -> _Request:
+def _request_of_model(model: Path, board: str | None, options: ScheduleOptions, kernels: str) -> _Request:
     from tinyanime.boards.loader import load_board
+    from tinyanime.codegen.kernels.family import KernelFamily
 
     if board is None:
         raise click.UsageError("MODEL needs a --board to be planned for.")
-    options = schedule_options(optimize or "time", dma, stream)
-    return _Request(model, load_board(board), (options,), None)
+    return _Request(model, load_board(board), (options,), KernelFamily(kernels), None)
 
 
 def _request_of_project(directory: Path | None, board: str | None) -> _Request:
     """The project's own model and options, so that the plan comes out as it was."""
     from tinyanime.boards.loader import load_board
+    from tinyanime.codegen.kernels.family import KernelFamily
     from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
     from tinyanime.host.project import load_reference, open_project
 
@@ -143,7 +150,7 @@ def _request_of_project(directory: Path | None, board: str | None) -> _Request:
         ScheduleOptions(Optimize(manifest.optimize), transfers=transfers, stream=stream)
         for transfers in (None, manifest.transfers)
     )
-    return _Request(project.bundle.model, target, options, project)
+    return _Request(project.bundle.model, target, options, KernelFamily(manifest.kernel_family), project)
 
 
 def _study(request: _Request, cmsis_nn: Path | None, tell: ProgressReport) -> Study:
@@ -151,13 +158,27 @@ def _study(request: _Request, cmsis_nn: Path | None, tell: ProgressReport) -> St
     from tinyanime.host.report.study import study_model
 
     if request.project is None:
-        return study_model(request.model, request.board, request.options[0], cmsis_nn=cmsis_nn, progress=tell)
+        return study_model(
+            request.model,
+            request.board,
+            request.options[0],
+            cmsis_nn=cmsis_nn,
+            kernels=request.kernels,
+            progress=tell,
+        )
     check = functools.partial(_check_same_plan, project=request.project)
     name = request.project.manifest.model_name
     for options in request.options:
         try:
             return study_model(
-                request.model, request.board, options, name=name, cmsis_nn=cmsis_nn, check=check, progress=tell
+                request.model,
+                request.board,
+                options,
+                name=name,
+                cmsis_nn=cmsis_nn,
+                kernels=request.kernels,
+                check=check,
+                progress=tell,
             )
         except _OtherPlanError as error:
             other = error

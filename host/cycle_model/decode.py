@@ -116,7 +116,7 @@ class _Operation:
 def _operation(parts: Decoded) -> _Operation:
     name, raw = parts.name, parts.raw
     registers = core_registers(raw)
-    sets_flags = bool(raw.update_flags) or name in _COMPARES
+    sets_flags = name in _COMPARES or name == "movs" or raw.mnemonic.split(".")[0].startswith(f"{name}s")
     if name in _COMPARES:
         destinations: tuple[int, ...] = ()
         sources = registers
@@ -269,7 +269,7 @@ def _decode_dsp(operation: _Operation) -> DecodedResult:
     if name in _LATE_DSP or name.startswith(("qadd", "qsub", "uqadd", "uqsub", "qasx", "qsax", "uqasx", "uqsax")):
         return _result(operation, Kind.DSP, Stage.EX2, timing.SATURATED_RESULT)
     extra = (Read(SATURATION, Stage.EX2),) if name == "sel" else ()
-    shifts = name in _EXTENSIONS or name == "bfc"
+    shifts = name == "bfc"
     found = _result(operation, Kind.DSP, Stage.EX2, timing.EX2_RESULT, takes_shifter=shifts, extra=extra)
     if name.endswith(_PARALLEL) and name[0] in "su" and name[1] in "as":  # The plain forms set GE.
         return found.with_writes((*found.writes, Write(SATURATION, timing.EX2_RESULT.available)))

@@ -47,6 +47,8 @@ class Pipeline:
         self._multiply_add = -1000
         self._flags_made = -1000
         self._branch_at = 0
+        self.issued_at = 0
+        """Cycle of the instruction issued last."""
         self._banks_unknown_conflict = banks_unknown_conflict
 
     @property
@@ -82,6 +84,7 @@ class Pipeline:
             self._close(cycle)
         early = self._goes_early(instruction, cycle, younger)
         self._retire(instruction, cycle, early=early)
+        self.issued_at = cycle
         if younger:
             assert self._older is not None
             locked = self._older.cycles if self._older.kind is Kind.FP_DIVIDE else instruction.cycles
@@ -164,11 +167,12 @@ class Pipeline:
         if memory.width is Width.WORD:
             self._last_part = None
             return timing.STORE_DRAIN_WORD
-        address = self._address(memory)
-        same = self._last_part == address
+        address, last = self._address(memory), self._last_part
         self._last_part = address
-        if same:
+        if last == address:
             return timing.STORE_DRAIN_SAME_WORD
+        if last is not None and last[:2] == address[:2] and (last[2] ^ address[2]) & 4:
+            return timing.STORE_DRAIN_OTHER_BANK
         return timing.STORE_DRAIN_HALF if memory.width is Width.HALF else timing.STORE_DRAIN_BYTE
 
     def _retire(self, instruction: Instruction, cycle: int, *, early: bool) -> None:

@@ -116,6 +116,7 @@ STORE_BUFFER_ENTRIES = 5
 STORE_DRAIN_WORD = 1.0
 STORE_DRAIN_HALF = 2.0
 STORE_DRAIN_BYTE = 2.4
+STORE_DRAIN_OTHER_BANK = 2.0
 STORE_DRAIN_SAME_WORD = 4.0
 """[J] stores: cycles per store of a long row; a half or a byte is a read-modify-write of its word."""
 MISPREDICTED_CYCLES = 8

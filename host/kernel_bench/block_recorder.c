@@ -3,7 +3,7 @@
  *
  * unicorn calls ta_record_block at the start of each translated block, which runs to its end unless it faults. The
  * section is a word that the emulated program writes; where the program cannot, entering one of `marks` sets it. Built
- * by host/kernel_bench/block_recorder.py. */
+ * by host/kernel_bench/hooks.py. */
 #include <stdint.h>
 
 #define SLOTS 8192u /* Of each section; a power of two. */

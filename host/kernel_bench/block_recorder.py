@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import platformdirs
 import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
 from tinyanime.codegen.errors import ToolError
-
-_SOURCE = Path(__file__).with_name("block_recorder.c")
+from tinyanime.host.kernel_bench.hooks import load_hooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +61,7 @@ class BlockRecorder:
     """
 
     def __init__(self, machine: unicorn.Uc, sections: int, section_word: int, marks: Sequence[int] = ()) -> None:
-        library = ctypes.CDLL(str(_library()))
+        library = load_hooks()
         self._library = library
         self._slots = int(library.ta_recorder_slots())
         self._sections = sections
@@ -108,31 +100,7 @@ class BlockRecorder:
 
     def _section(self, index: int) -> tuple[RecordedPassage, ...]:
         passages = self._passages[index * self._slots : (index + 1) * self._slots]
-        used = (RecordedPassage(p.from_address, p.from_size, p.address, p.size, p.executions) for p in passages if p.size)
-        return tuple(sorted(used, key=lambda p: (p.address, p.size, p.from_address)))
-
-
-def _library() -> Path:
-    """The compiled hook, built once per version of its source; ToolError without a C compiler."""
-    digest = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:16]
-    target = platformdirs.user_cache_path("tinyanime") / "kernel_bench" / f"recorder-{digest}.so"
-    if target.exists():
-        return target
-    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
-    if compiler is None:
-        raise ToolError(
-            "Counting executed code needs a C compiler for this PC, and there is none.",
-            hint="Install one: sudo apt-get install gcc libc6-dev",
+        used = (
+            RecordedPassage(p.from_address, p.from_size, p.address, p.size, p.executions) for p in passages if p.size
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        output = Path(scratch) / target.name
-        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(output), str(_SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ToolError(
-                f"{compiler} cannot build {_SOURCE.name}: {(done.stderr.strip() or 'no reason given')[-300:]}",
-                hint="Install a working C compiler: sudo apt-get install gcc libc6-dev",
-            )
-        os.replace(output, target)  # noqa: PTH105 (atomic where another process builds it too)
-    return target
+        return tuple(sorted(used, key=lambda p: (p.address, p.size, p.from_address)))

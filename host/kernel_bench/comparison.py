@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,13 @@ from tinyanime.host.kernel_bench.emulation import Execution, execute
 from tinyanime.host.kernel_bench.engines import BuiltNetwork, Job, engine
 from tinyanime.host.kernel_bench.figures import Figures
 from tinyanime.host.kernel_bench.image import Builder
-from tinyanime.host.kernel_bench.modelled import CycleModel
+from tinyanime.host.kernel_bench.modelled import MODELLED_CORE, section_cycles
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, units done, units in all)."""
 
 _INPUT_SEED = 1
+_MEASURING = "measuring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,34 +54,30 @@ class Subject:
 def measure(plan: Plan, folder: Path, processes: int, progress: Progress) -> list[Figures]:
     """Every run of `plan`, whole networks and their layers, in the plan's order; builds below `folder`.
 
-    Networks are spread over `processes`, the largest first.
+    Runs are spread over `processes`, those of the largest networks first.
     """
-    by_size = sorted(plan.networks, key=lambda name: -network(name).macs)
-    results: dict[str, list[Figures]] = {}
-    what = "measuring"
-    progress(what, 0, len(by_size))
-    if processes == 1:
-        for name in by_size:
-            results[name] = measure_network(name, plan.runs, folder)
-            progress(what, len(results), len(by_size))
-    else:
-        with ProcessPoolExecutor(processes) as pool:
-            pending = {pool.submit(measure_network, name, plan.runs, folder): name for name in by_size}
+    tasks = [(name, core_name, engine) for name in plan.networks for core_name, engine in plan.runs]
+    by_size = sorted(tasks, key=lambda task: -network(task[0]).macs)
+    results: dict[tuple[str, str, str], list[Figures]] = {}
+    progress(_MEASURING, 0, len(tasks))
+    with ProcessPoolExecutor(processes) as pool:
+        pending = {pool.submit(measure_run, *task, folder): task for task in by_size}
+        try:
             for done in as_completed(pending):
                 results[pending[done]] = done.result()
-                progress(what, len(results), len(by_size))
-    return [figures for name in plan.networks for figures in results[name]]
+                progress(_MEASURING, len(results), len(tasks))
+        except BaseException:
+            # What has not begun would keep the pool from ending.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [figures for task in tasks for figures in results[task]]
 
 
-def measure_network(name: str, runs: Sequence[tuple[str, str]], folder: Path) -> list[Figures]:
-    """One network with every (core, engine) of `runs`: the whole first, then its layers."""
+def measure_run(name: str, core_name: str, engine_name: str, folder: Path) -> list[Figures]:
+    """One network by one engine on one core: the whole first, then its layers."""
     subject = prepare(network(name), folder)
-    builder = Builder(folder)
-    figures: list[Figures] = []
-    for core_name, engine_name in runs:
-        job = Job(subject.model, subject.graph, core(core_name), folder / core_name / engine_name / name, builder)
-        figures += _run(subject, job, engine_name)
-    return figures
+    job = Job(subject.model, subject.graph, core(core_name), folder / core_name / engine_name / name, Builder(folder))
+    return list(_run(subject, job, engine_name))
 
 
 def prepare(spec: NetworkSpec, folder: Path) -> Subject:
@@ -109,6 +106,7 @@ def _run(subject: Subject, job: Job, engine_name: str) -> Iterator[Figures]:
         len(subject.expected),
         len(built.layers),
         built.marks,
+        data_cache=job.core.name == MODELLED_CORE,
     )
     yield from _figures(subject, job.core, engine_name, built, execution)
 
@@ -116,9 +114,8 @@ def _run(subject: Subject, job: Job, engine_name: str) -> Iterator[Figures]:
 def _figures(
     subject: Subject, bench_core: BenchCore, engine_name: str, built: BuiltNetwork, execution: Execution
 ) -> Iterator[Figures]:
-    model = CycleModel.of(bench_core, built)
     counts = [section.instructions for section in execution.sections]
-    cycles = [model.cycles(section) if model else None for section in execution.sections]
+    cycles = section_cycles(bench_core, execution, built.board)
     known = [count for count in cycles if count is not None]
     wide = built.board.name != bench_core.board().name
     yield Figures(
@@ -128,7 +125,7 @@ def _figures(
         engine_name,
         graph_macs(subject.graph),
         instructions=sum(counts),
-        modelled_cycles=sum(known) if model else None,
+        modelled_cycles=sum(known) if known else None,
         ram_bytes=built.ram_bytes,
         flash_bytes=built.image.flash_bytes,
         kernel_code_bytes=built.image.kernel_code_bytes,

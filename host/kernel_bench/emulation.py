@@ -17,6 +17,7 @@ from tinyanime.codegen.errors import VerificationError
 from tinyanime.host.kernel_bench.block_recorder import BlockRecorder, RecordedPassage
 from tinyanime.host.kernel_bench.cores import BenchCore
 from tinyanime.host.kernel_bench.image import ENTRY
+from tinyanime.host.kernel_bench.line_fills import FilledLines, LineFills
 
 _PAGE = 0x1000
 _MAILBOX = 0xA000_0000
@@ -36,6 +37,8 @@ class Section:
 
     passages: tuple[RecordedPassage, ...]
     instructions: int
+    filled: tuple[FilledLines, ...]
+    """Lines that the data cache filled or wrote back; empty without `data_cache`."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -68,11 +71,13 @@ def execute(
     output_bytes: int,
     sections: int,
     marks: tuple[int, ...] = (),
+    *,
+    data_cache: bool = False,
 ) -> Execution:
     """Run `program`, linked for `board`, on `photo` (the input tensor) until it returns.
 
-    It has sections 0 to `sections` - 1; `marks` as in BlockRecorder. Raises VerificationError where it faults or
-    reports a failure.
+    It has sections 0 to `sections` - 1; `marks` as in BlockRecorder. `data_cache` follows every load and store too,
+    which takes several times as long. Raises VerificationError where the program faults or reports a failure.
     """
     machine: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
     machine.ctl_set_cpu_model(getattr(arm_const, core.model))
@@ -87,7 +92,9 @@ def execute(
     machine.mem_map(_RETURN, _PAGE)
     transfers = _Transfers(machine)
     entry, stack = _load(machine, program)
-    recorder = BlockRecorder(machine, sections + 1, ctypes.addressof(mailbox), marks)
+    word = ctypes.addressof(mailbox)
+    recorder = BlockRecorder(machine, sections + 1, word, marks)
+    fills = LineFills(machine, board, sections + 1, word) if data_cache else None
     machine.reg_write(arm_const.UC_ARM_REG_SP, stack)
     machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
     try:
@@ -100,16 +107,17 @@ def execute(
     transfers.check()
     if mailbox[2]:
         raise VerificationError(f"{program} ends on the emulated {core.name} with status {mailbox[2]}.")
-    recorded = tuple(_section(machine, passages) for passages in recorder.sections()[:sections])
+    filled = fills.sections() if fills else ((),) * sections
+    recorded = tuple(_section(machine, p, f) for p, f in zip(recorder.sections()[:sections], filled, strict=False))
     return Execution(bytes(machine.mem_read(_OUTPUT, output_bytes)), recorded, machine)
 
 
-def _section(machine: Any, passages: tuple[RecordedPassage, ...]) -> Section:
+def _section(machine: Any, passages: tuple[RecordedPassage, ...], filled: tuple[FilledLines, ...]) -> Section:
     lengths = {
         block: count_instructions(bytes(machine.mem_read(*block)))
         for block in {(passage.address, passage.size) for passage in passages}
     }
-    return Section(passages, sum(lengths[(p.address, p.size)] * p.executions for p in passages))
+    return Section(passages, sum(lengths[(p.address, p.size)] * p.executions for p in passages), filled)
 
 
 def _pages(size_bytes: int) -> int:

@@ -127,9 +127,7 @@ def _measured(path: Path, board: Board, kernels: list[Path]) -> Image:
         )
         names = {name for kernel in kernels for name in _defined_functions(kernel)}
         # Functions of one address are one function under several names.
-        sizes = {
-            int(symbol["st_value"]): int(symbol["st_size"]) for symbol in _functions(elf) if symbol.name in names
-        }
+        sizes = {int(symbol["st_value"]): int(symbol["st_size"]) for symbol in _functions(elf) if symbol.name in names}
     return Image(path, flash_bytes, sum(sizes.values()))
 
 

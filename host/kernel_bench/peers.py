@@ -1,4 +1,5 @@
-"""What others published for the same networks on a Cortex-M7 or an M4, as cycles: time in ms times clock in MHz."""
+"""What others published for the same networks on Cortex-M7 chips, as cycles: time times clock, flash and caches
+included."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One measured figure; `cycles` are those of the chip, caches and flash included."""
+    """One measured figure; `cycles` are those of the chip."""
 
     network: str
     system: str
@@ -21,18 +22,18 @@ class Published:
         return round(self.milliseconds * self.megahertz * 1000)
 
 
-_ROUND = "MLPerf Tiny v1.2, results, closed division"
+_H7A3 = "STM32H7A3"
+_V12 = "MLPerf Tiny v1.2, closed division"
 
 PUBLISHED = (
-    Published("resnet8", "X-CUBE-AI 9.0", "STM32H7A3", 40.84, 280, _ROUND),
-    Published("resnet8", "Bosch HALE", "STM32H7A3", 45.85, 280, _ROUND),
-    Published("resnet8", "Plumerai", "STM32H7A3", 50.93, 280, "MLPerf Tiny v1.1, results, closed division"),
+    Published("resnet8", "X-CUBE-AI 9.0", _H7A3, 1000 / 24.483, 280, _V12),
+    Published("resnet8", "Bosch HALE 1.2", _H7A3, 45.85, 280, _V12),
+    Published("resnet8", "Plumerai 1.1", _H7A3, 50.93, 280, "MLPerf Tiny v1.1, closed division"),
+    Published("mobilenet_v1_025", "X-CUBE-AI 9.0", _H7A3, 1000 / 42.009, 280, _V12),
+    Published("ds_cnn", "X-CUBE-AI 9.0", _H7A3, 1000 / 88.356, 280, _V12),
 )
 
-BEST_PUBLISHED_CYCLES = (("resnet8", 11_400_000), ("mobilenet_v1_025", 6_700_000))
-"""The best figure known for a Cortex-M7, by network."""
 
-
-def best_published_cycles(network: str) -> int | None:
-    """Cycles of the best published Cortex-M7 result for `network`, or None where none is known."""
-    return dict(BEST_PUBLISHED_CYCLES).get(network)
+def published(network: str) -> tuple[Published, ...]:
+    """What is known for `network`, fewest cycles first."""
+    return tuple(sorted((p for p in PUBLISHED if p.network == network), key=lambda p: p.cycles))

@@ -24,6 +24,7 @@ from tinyanime.codegen.schedule.choose import (
     recomputed_rows,
 )
 from tinyanime.codegen.schedule.cost import CostModel
+from tinyanime.codegen.schedule.kernel_text import KernelStudy, study_kernels
 from tinyanime.codegen.schedule.plan import Call, Move, Schedule
 from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import whole_layer_layout
@@ -67,6 +68,7 @@ class Study:
     board: Board
     planned: PlannedSchedule
     alternatives: tuple[Alternative, ...]
+    kernels: tuple[KernelStudy, ...] = ()
 
     @property
     def instructions(self) -> int:
@@ -170,7 +172,7 @@ def make_study(
     if options.optimize is Optimize.LAYERS:
         same = planned.schedule
         alternatives.append(Alternative(options, planned, "", alive_bytes(same), schedule_instructions(same)))
-    return Study(model, board, planned, tuple(alternatives))
+    return Study(model, board, planned, tuple(alternatives), study_kernels(planned.schedule, rule))
 
 
 def _other_options(planned: PlannedSchedule) -> tuple[ScheduleOptions, ...]:

@@ -17,6 +17,7 @@ from tinyanime.codegen.emit.project import ProjectInput, assemble_project
 from tinyanime.codegen.emit.write import write_project
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Filter, Op
+from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import Bank, Certificate, MemoryPlan, MemoryProblem
 from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
@@ -38,7 +39,9 @@ def assembled(schedule: Schedule, plan: MemoryPlan, board: Board, directory: Pat
         ScheduleOptions(),
     )
     kernels = schedule_kernels(schedule)
-    project = assemble_project(ProjectInput(board, planned, kernels, find_cmsis_nn(None), b"no model"))
+    project = assemble_project(
+        ProjectInput(board, planned, kernels, find_cmsis_nn(None), KernelFamily.CMSIS_NN, b"no model")
+    )
     write_project(directory, project.files)
     return Bundle(directory, project.manifest)
 

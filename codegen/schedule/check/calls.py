@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Add, Conv2D, Requantize, Reshape
+from tinyanime.codegen.ir.ops import Add, Conv2D, Op, Requantize, Reshape, UpsampleConv2D
 from tinyanime.codegen.schedule.check.memory import FIRST_ID, LOST, UNDER_WAY, Area, Ids, Memory
 from tinyanime.codegen.schedule.check.reads import is_row_by_row, keeps_bytes, needed_rows, view_defect
 from tinyanime.codegen.schedule.plan import Call, ChannelRange, RowView, Span
@@ -36,7 +36,7 @@ class Contents:
             else:
                 self._tensors[op.output], free = free, free + target.size_bytes
             self._computed[op.output] = np.zeros((target.height, target.channels), np.bool_)
-            if isinstance(op, Conv2D):
+            if isinstance(op, Conv2D | UpsampleConv2D):
                 self._weights[index], free = free, free + op.filter.values.size
 
     def rows(self, tensor: str, begin: int, end: int) -> Ids:
@@ -47,7 +47,7 @@ class Contents:
     def weights(self, op: int, begin: int, end: int) -> Ids:
         """Bytes [begin, end) of a convolution's weights; empty where there are no such bytes."""
         operator = self.graph.ops[op]
-        if not isinstance(operator, Conv2D) or not 0 <= begin <= end <= operator.filter.values.size:
+        if not isinstance(operator, Conv2D | UpsampleConv2D) or not 0 <= begin <= end <= operator.filter.values.size:
             return np.arange(0)
         return np.arange(self._weights[op] + begin, self._weights[op] + end)
 
@@ -115,7 +115,7 @@ class Kernels:
             if call.weights is not None or call.tile:
                 raise self._memory.fail(f"'{op.name}' has weights in RAM or a tile without a range of channels")
             return every
-        if not isinstance(op, Conv2D) or op.groups != 1 or call.weights is None:
+        if not _computes_by_channel(op) or call.weights is None:
             raise self._memory.fail(f"'{op.name}' cannot compute a range of channels")
         if not 0 <= call.channels.begin < call.channels.end <= every.end:
             raise self._memory.fail(f"'{op.name}' has no channels {call.channels.begin} to {call.channels.end - 1}")
@@ -145,7 +145,7 @@ class Kernels:
         op = self._graph.ops[call.op]
         area = self._memory.area(span)
         self._memory.core_reads(area)
-        size = op.filter.values[0].size if isinstance(op, Conv2D) else 0
+        size = op.filter.values[0].size if isinstance(op, Conv2D | UpsampleConv2D) else 0
         expected = self._contents.weights(call.op, channels.begin * size, channels.end * size)
         if not np.array_equal(self._memory.contents(area), expected):
             raise self._memory.fail(
@@ -176,6 +176,11 @@ class Kernels:
         held = self._memory.contents(target).reshape(-1, every)
         made = self._contents.rows(view.tensor, view.rows.begin, view.rows.end).reshape(-1, every)
         held[:, channels.begin : channels.end] = made[:, channels.begin : channels.end]
+
+
+def _computes_by_channel(op: Op) -> bool:
+    """Whether some output channels of `op` can be computed from their part of the weights."""
+    return isinstance(op, UpsampleConv2D) or (isinstance(op, Conv2D) and op.groups == 1)
 
 
 def _why(found: int) -> str:

@@ -25,6 +25,7 @@ from tinyanime.codegen.ir.ops import (
     ResizeNearest,
     SpaceToDepth,
     TransposeConv2D,
+    UpsampleConv2D,
 )
 from tinyanime.codegen.ir.shapes import Shape
 from tinyanime.codegen.schedule.plan import Call, RowRange
@@ -42,6 +43,9 @@ def needed_rows(graph: Graph, op: Op, position: int, out: RowRange) -> Rows:
         case TransposeConv2D():
             grid = wanted[:, None] + op.padding.top - np.arange(op.filter.kernel.height)
             rows = grid[grid % op.stride.height == 0] // op.stride.height
+        case UpsampleConv2D():
+            around = wanted[:, None] + np.array([-1, 0, 1])
+            rows = np.floor_divide(around, 2)[(around >= 0) & (around < 2 * height)]
         case Pad():
             rows = _pad_sources(op, height)[wanted]
         case ResizeNearest():

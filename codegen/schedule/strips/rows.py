@@ -21,6 +21,7 @@ from tinyanime.codegen.ir.ops import (
     ResizeNearest,
     SpaceToDepth,
     TransposeConv2D,
+    UpsampleConv2D,
 )
 from tinyanime.codegen.schedule.plan import RowRange
 
@@ -45,6 +46,8 @@ def read_rows(graph: Graph, op: Op, position: int, out: RowRange) -> ReadRows:
             return _window(out, height, op.kernel.height, op.stride.height, op.padding.top)
         case TransposeConv2D():
             return ReadRows(_transposed(out, height, op))
+        case UpsampleConv2D():
+            return ReadRows(RowRange(max(0, (out.begin - 1) // 2), min(height, out.end // 2 + 1)))
         case Pad():
             return ReadRows(_padded(out, height, op))
         case ResizeNearest():
@@ -79,6 +82,8 @@ def row_multiple(op: Op) -> int:
             return op.factor.height
         case DepthToSpace():
             return op.block
+        case UpsampleConv2D():
+            return 2
         case _:
             return 1
 

@@ -83,16 +83,17 @@ ta_status ta_convolve_stride2_s8(const ta_convolution *layer, const ta_rows *row
 uint32_t ta_convolve_stride2_s8_scratch_bytes(const ta_convolution *layer);
 
 /* Nearest-neighbour upsampling by 2 in both directions followed by a 3x3 convolution, stride 1, padding 1 on all
- * sides: 36 instead of 144 multiplications per 4x4 outputs, and the upsampled map never exists. in_* are of the map
- * before, out_* (= 2 * in_*) of the one behind. A column is a tile of 4x4 outputs (2x2 inputs); tiles begin at
- * out_row_begin, which is even. Weights as F(4x4, 3x3). */
+ * sides: 25 instead of 144 multiplications per 4x4 outputs, and the upsampled map never exists. in_* are of the map
+ * before, out_* (= 2 * in_*) of the one behind. A column is a tile of 4x4 outputs; tiles begin at out_row_begin, or a
+ * row earlier where that is odd. Sums must satisfy |sum| < 2^29. Weights as F(4x4, 3x3). */
 ta_status ta_upsample_convolve_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                   void *scratch, uint32_t scratch_bytes);
 uint32_t ta_upsample_convolve_s8_scratch_bytes(const ta_convolution *layer);
 
 /* Depthwise: each output channel sums the taps of the input channel of the same number (in_channels ==
  * out_channels). Any kernel and stride up to 255, dilation 1; 3x3 and 5x5 with strides 1 and 2 along the row are
- * fastest. A column is an output pixel. Weights: [out][kernel row, kernel column, zeros up to a multiple of 4]. */
+ * fastest. A column is an output pixel. Weights: [out / 4][kernel row][kernel column][4 out]; if the last group has less
+ * than 4 channels, its taps have as many bytes. ta_weights.channels is a multiple of 4 but for a layer's last ones. */
 ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights, void *scratch,
                           uint32_t scratch_bytes);
 uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer);

@@ -1,0 +1,77 @@
+"""Which kernel computes each operator of a schedule, and what the others would have cost, for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyanime.codegen.ir.macs import op_macs
+from tinyanime.codegen.kernels.kernel import Kernel
+from tinyanime.codegen.kernels.rule import Candidate, KernelRule, Refusal
+from tinyanime.codegen.schedule.kernels import schedule_kernels
+from tinyanime.codegen.schedule.plan import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStudy:
+    """One operator with weights: calls of at most `rows` rows, the chosen kernel, the best of each other one.
+
+    `chosen` and `others` are for calls of `rows` rows; `refusals` are the kernels that cannot compute the operator.
+    """
+
+    name: str
+    kind: str
+    macs: int
+    rows: int
+    chosen: Candidate
+    others: tuple[Candidate, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def study_kernels(schedule: Schedule, rule: KernelRule) -> tuple[KernelStudy, ...]:
+    """One entry per operator that multiplies, in execution order."""
+    graph = schedule.graph
+    kernels = schedule_kernels(schedule)
+    rows: dict[int, int] = {}
+    for step in schedule.steps:
+        rows[step.op] = max(rows.get(step.op, 0), step.output.rows.count)
+    studies = []
+    for index, most in sorted(rows.items()):
+        op = graph.ops[index]
+        macs = op_macs(graph, op)
+        if not macs:
+            continue
+        candidates = rule.candidates(graph, op, most)
+        chosen = _matching(candidates, kernels[index])
+        best: dict[str, Candidate] = {}
+        for candidate in candidates:
+            if candidate.kernel.function != chosen.kernel.function:
+                best.setdefault(candidate.kernel.function, candidate)
+        others = tuple(best.values())
+        refusals = rule.refusals(graph, op)
+        studies.append(KernelStudy(op.name, type(op).__name__, macs, most, chosen, others, refusals))
+    return tuple(studies)
+
+
+def format_kernels(studies: tuple[KernelStudy, ...]) -> str:
+    """Several lines: per operator the chosen kernel, the others' modelled cycles, and why the rest cannot."""
+    lines = ["Kernels (modelled cycles per call, working memory in tightly coupled memory):"]
+    for study in studies:
+        rows = f"{study.rows} row{'s' if study.rows > 1 else ''} a call"
+        lines.append(f"  {study.name} ({study.kind}, {study.macs / 1e6:,.1f} million MACs, {rows})")
+        lines.append(f"    {candidate_text(study.chosen)}  <- chosen")
+        lines += [f"    {candidate_text(other)}" for other in study.others]
+        lines += [f"    {refusal.function}: cannot, {refusal.reason}" for refusal in study.refusals]
+    return "\n".join(lines)
+
+
+def candidate_text(candidate: Candidate) -> str:
+    """Name, block, cycles and working memory."""
+    block = f", blocks of {candidate.kernel.block}" if candidate.kernel.block else ""
+    return (
+        f"{candidate.kernel.function}{block}: {candidate.cost:,} cycles, "
+        f"{candidate.scratch_bytes:,} bytes of working memory"
+    )
+
+
+def _matching(candidates: tuple[Candidate, ...], kernel: Kernel) -> Candidate:
+    return next(candidate for candidate in candidates if candidate.kernel == kernel)

@@ -1,0 +1,130 @@
+"""Instruction counts of our engine that are committed, and whether new ones are worse.
+
+Counts on an emulated core are exact and repeatable for one compiler version, so a limit of 2 % is no noise.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyanime.codegen.errors import InputError, ToolError, UserError
+from tinyanime.host.image.output import write_whole
+from tinyanime.host.kernel_bench.engines import OURS
+from tinyanime.host.kernel_bench.figures import Figures
+
+BASELINE = Path(__file__).with_name("baseline.json")
+LIMIT_PERCENT = 2.0
+SMALLEST_INSTRUCTIONS = 1000
+"""A layer may grow by this much: what only calls a kernel has no counts worth a percentage."""
+
+
+class RegressionError(UserError):
+    """Kernels execute more instructions than the committed baseline allows."""
+
+    exit_code = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Instructions of a network (`layer` None) or of one of its layers."""
+
+    core: str
+    network: str
+    layer: str | None
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """`compiler` is the first line that the compiler of all counts says of itself."""
+
+    compiler: str
+    counts: tuple[Count, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The same layer before and now."""
+
+    before: Count
+    now: Count
+
+    @property
+    def percent(self) -> float:
+        """Growth; negative where fewer instructions run."""
+        return 100 * (self.now.instructions / max(1, self.before.instructions) - 1)
+
+    @property
+    def is_regression(self) -> bool:
+        more = self.now.instructions - self.before.instructions
+        return more > SMALLEST_INSTRUCTIONS and self.percent > LIMIT_PERCENT
+
+
+def counts_of(figures: Iterable[Figures]) -> tuple[Count, ...]:
+    """The counts of our engine among `figures`."""
+    return tuple(
+        Count(f.core, f.network, f.layer, f.instructions)
+        for f in figures
+        if f.engine == OURS and f.instructions is not None
+    )
+
+
+def changes(before: Sequence[Count], now: Sequence[Count]) -> tuple[Change, ...]:
+    """What is in both, in the order of `now`. Layers that are new or gone show in their network's sum."""
+    known = {(count.core, count.network, count.layer): count for count in before}
+    return tuple(
+        Change(known[key], count) for count in now if (key := (count.core, count.network, count.layer)) in known
+    )
+
+
+def unknown_networks(before: Sequence[Count], now: Sequence[Count]) -> tuple[str, ...]:
+    """Networks (as "network on core") without a count in the baseline."""
+    known = {(count.core, count.network) for count in before}
+    measured = ((count.core, count.network) for count in now if count.layer is None)
+    return tuple(f"{network} on {core}" for core, network in measured if (core, network) not in known)
+
+
+def compiler_version() -> str:
+    """First line of the compiler's own words; ToolError where it is not installed."""
+    command = ["arm-none-eabi-gcc", "--version"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ToolError(
+            f"{command[0]} cannot be run: {error}.", hint="Install it: sudo apt-get install gcc-arm-none-eabi"
+        ) from error
+    return done.stdout.splitlines()[0]
+
+
+def load_baseline(path: Path = BASELINE) -> Baseline:
+    """Read a baseline; InputError where it is missing or damaged."""
+    hint = "Write it anew: tinyanime bench-kernels --update-baseline"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Baseline(data["compiler"], tuple(Count(**count) for count in data["counts"]))
+    except FileNotFoundError as error:
+        raise InputError(f"There is no baseline {path}.", hint=hint) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no baseline: {error}.", hint=hint) from error
+
+
+def merged(old: Sequence[Count], new: Sequence[Count]) -> tuple[Count, ...]:
+    """`new`, and what `old` has of networks and cores that `new` does not mention."""
+    replaced = {(count.core, count.network) for count in new}
+    kept = (count for count in old if (count.core, count.network) not in replaced)
+    return (*kept, *new)
+
+
+def save_baseline(baseline: Baseline, path: Path = BASELINE) -> None:
+    """Write a baseline, one count a line, sorted, so that a change reads well."""
+    counts = sorted(baseline.counts, key=lambda c: (c.core, c.network, c.layer is not None))
+    lines = ",\n".join(
+        "  " + json.dumps({"core": c.core, "network": c.network, "layer": c.layer, "instructions": c.instructions})
+        for c in counts
+    )
+    text = f'{{\n "compiler": {json.dumps(baseline.compiler)},\n "counts": [\n{lines}\n ]\n}}\n'
+    write_whole(path, text.encode())
