@@ -64,6 +64,7 @@ _PACKAGES = (
         )
     ),
     _Package("unicorn", "virtual stm32h743", "emulate", True),
+    _Package("capstone", "modelled cycles", "cycles", False),
     _Package("bakenn", "CMSIS-NN sources", "kernels", False),
     _Package("cmsis-pack-manager", "CMSIS packs", "packs", False),
     _Package("pyocd", "flashing", "flash", False),

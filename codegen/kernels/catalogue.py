@@ -6,10 +6,11 @@ from functools import lru_cache
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.kernels.direct import DIRECT
 from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.kernels.spec import ConvolutionKernel, Work
 
-CATALOGUE: tuple[ConvolutionKernel, ...] = ()
+CATALOGUE: tuple[ConvolutionKernel, ...] = (DIRECT,)
 
 
 def convolution_kernel(kernel: Kernel) -> ConvolutionKernel | None:

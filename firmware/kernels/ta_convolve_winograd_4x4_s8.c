@@ -1,5 +1,6 @@
 #include "ta_convolution.h"
 #include "ta_tiles.h"
+#include "ta_winograd_4x4_weights.h"
 #include "tinyanime/fast_code.h"
 
 /* F(4x4, 3x3) in integers. One dimension, with inputs d[6], weights g[3], outputs y[4]:
@@ -35,103 +36,73 @@ static inline six spread(uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3, uin
                   narrow_even - (narrow_odd << 1), (d5 - d3) - (narrow_odd << 2)}};
 }
 
-TA_FAST_CODE(ta_winograd_4x4_inputs)
-static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
-    static const uint8_t row_order[INPUTS] = {0, 5, 1, 2, 3, 4};
+/* One dimension of half a quad: the six v of each column of inputs. */
+static inline void spread_columns(const ta_tile_inputs *tile, const int8_t *top, uint32_t half,
+                                  uint32_t columns[INPUTS][INPUTS]) {
     const uint32_t offset = ((uint32_t)tile->in_offset << 16) | UNSIGNED;
-    const uint32_t surplus = 36u * (uint32_t)(UNSIGNED - (uint32_t)tile->in_offset) & 0xFFFFu;
-    for (uint32_t quad = 0; quad < tile->quads; quad++) {
-        uint32_t rows[INPUTS][INPUTS][TA_QUAD_WORDS];
-        const int8_t *top = tile->first + quad * TA_QUAD;
+    const uint32_t row = tile->row_bytes, three_rows = 3u * row;
+    uint32_t late = offset;
 #pragma GCC unroll 1
-        for (uint32_t column = 0; column < INPUTS; column++) {
-            const uint32_t late = column < 4u ? offset : offset | CARRY;
-            uint32_t even[INPUTS], odd[INPUTS];
-            const int8_t *pixel = top;
-            for (uint32_t row = 0; row < INPUTS; row++) {
-                const uint32_t bytes = ta_load_word(pixel);
-                even[row] = ta_widen_even(row < 4u ? offset : late, bytes);
-                odd[row] = ta_widen_odd(row < 4u ? offset : late, bytes);
-                pixel += tile->row_bytes;
-            }
-            const six first = spread(even[0], even[1], even[2], even[3], even[4], even[5]);
-            const six second = spread(odd[0], odd[1], odd[2], odd[3], odd[4], odd[5]);
-            for (uint32_t row = 0; row < INPUTS; row++) {
-                rows[row][column][0] = first.v[row];
-                rows[row][column][1] = second.v[row];
-            }
-            top += tile->pixel_bytes;
+    for (uint32_t column = 0; column < INPUTS; column++) {
+        if (column == 4u) {
+            late |= CARRY;
         }
-        uint32_t *word = panels + quad * TA_QUAD_WORDS * TA_PANEL_COLUMNS;
-#pragma GCC unroll 1
-        for (uint32_t half = 0; half < TA_QUAD_WORDS; half++) {
-            uint32_t *input = word;
-#pragma GCC unroll 1
-            for (uint32_t place = 0; place < INPUTS; place++) {
-                const uint32_t(*row)[TA_QUAD_WORDS] = rows[row_order[place]];
-                const six line =
-                    spread(row[0][half], row[1][half], row[2][half], row[3][half], row[4][half], row[5][half]);
-                for (uint32_t column = 0; column < INPUTS; column++) {
-                    *input = line.v[column] ^ CARRY;
-                    input += input_stride;
-                }
-            }
-            /* Only the product of both rows (-4, -4, 1, 1) notices a constant in all inputs. */
-            uint32_t *noticed = word + (2u * INPUTS + 1u) * input_stride;
-            *noticed = ta_subtract_lanes(*noticed, surplus);
-            word += TA_PANEL_COLUMNS;
-        }
+        const int8_t *below = top + three_rows;
+        const uint32_t d[INPUTS] = {ta_load_word(top),   ta_load_word(top + row),   ta_load_word(top + 2u * row),
+                                    ta_load_word(below), ta_load_word(below + row), ta_load_word(below + 2u * row)};
+        const six v =
+            half == 0u ? spread(ta_widen_even(offset, d[0]), ta_widen_even(offset, d[1]), ta_widen_even(offset, d[2]),
+                                ta_widen_even(offset, d[3]), ta_widen_even(late, d[4]), ta_widen_even(late, d[5]))
+                       : spread(ta_widen_odd(offset, d[0]), ta_widen_odd(offset, d[1]), ta_widen_odd(offset, d[2]),
+                                ta_widen_odd(offset, d[3]), ta_widen_odd(late, d[4]), ta_widen_odd(late, d[5]));
+        *(six *)columns[column] = v;
+        ta_finish(columns);
+        top += tile->pixel_bytes;
     }
 }
 
-/* Lanes of twice and four times the lanes of `x`. */
-static inline uint32_t twice(uint32_t x) {
-    return ta_add_lanes(x, x);
+/* The other dimension: row `row` of products, to inputs from `input` on. */
+static inline uint32_t *spread_row(uint32_t columns[INPUTS][INPUTS], uint32_t row, uint32_t *input,
+                                   uint32_t input_stride) {
+    const six v =
+        spread(columns[0][row], columns[1][row], columns[2][row], columns[3][row], columns[4][row], columns[5][row]);
+    __asm("" : "+r"(input), "+r"(input_stride)); /* Else every one of the 36 addresses is kept in memory. */
+    uint32_t *later = input + 3u * input_stride;
+    input[0] = v.v[0] ^ CARRY;
+    input[input_stride] = v.v[1] ^ CARRY;
+    input[2u * input_stride] = v.v[2] ^ CARRY;
+    later[0] = v.v[3] ^ CARRY;
+    later[input_stride] = v.v[4] ^ CARRY;
+    later[2u * input_stride] = v.v[5] ^ CARRY;
+    ta_finish(columns);
+    return later + 3u * input_stride;
 }
 
-/* The six u of three taps, to panels that follow each other. */
-static inline void store_six(uint32_t g0, uint32_t g1, uint32_t g2, uint32_t *panel, uint32_t panel_stride) {
-    const uint32_t ends = ta_add_lanes(g0, g2), wide = ta_add_lanes(g0, twice(twice(g2))), middle = twice(g1);
-    panel[0] = g0;
-    panel[panel_stride] = ta_add_lanes(ends, g1);
-    panel[2u * panel_stride] = ta_subtract_lanes(ends, g1);
-    panel += 3u * panel_stride;
-    panel[0] = ta_add_lanes(wide, middle);
-    panel[panel_stride] = ta_subtract_lanes(wide, middle);
-    panel[2u * panel_stride] = g2;
+/* One word of all 36 inputs. */
+static inline void transform_half(const ta_tile_inputs *tile, const int8_t *top, uint32_t half, uint32_t *input,
+                                  uint32_t input_stride) {
+    uint32_t columns[INPUTS][INPUTS];
+    spread_columns(tile, top, half, columns);
+    input = spread_row(columns, 0, input, input_stride);
+    input = spread_row(columns, 5, input, input_stride);
+    /* A constant in all inputs shows in this one only, times 36. */
+    uint32_t *constant = input + input_stride;
+    input = spread_row(columns, 1, input, input_stride);
+    *constant = ta_subtract_lanes(*constant, 36u * (UNSIGNED - (uint32_t)tile->in_offset) & 0xFFFFu);
+    input = spread_row(columns, 2, input, input_stride);
+    input = spread_row(columns, 3, input, input_stride);
+    spread_row(columns, 4, input, input_stride);
 }
 
-static inline uint32_t widen(const int8_t *tap, uint32_t half) {
-    return half == 0u ? ta_widen_even(0, ta_load_word(tap)) : ta_widen_odd(0, ta_load_word(tap));
-}
-
-TA_FAST_CODE(ta_winograd_4x4_weights)
-static void transform_weights(uint32_t round, const int8_t *weights, uint32_t quads, uint32_t *panels,
-                              uint32_t panel_stride) {
-    for (uint32_t quad = 0; quad < quads; quad++) {
-        for (uint32_t half = 0; half < TA_QUAD_WORDS; half++) {
-            uint32_t first[3], second[3];
-            for (uint32_t column = 0; column < 3u; column++) {
-                const int8_t *tap = weights + column * TA_QUAD;
-                const uint32_t g0 = widen(tap, half), g2 = widen(tap + 6u * TA_QUAD, half);
-                first[column] = g0;
-                second[column] = g2;
-                if (round == 1u) {
-                    const uint32_t g1 = widen(tap + 3u * TA_QUAD, half), ends = ta_add_lanes(g0, g2);
-                    first[column] = ta_add_lanes(ends, g1);
-                    second[column] = ta_subtract_lanes(ends, g1);
-                } else if (round == 2u) {
-                    const uint32_t middle = twice(widen(tap + 3u * TA_QUAD, half));
-                    const uint32_t wide = ta_add_lanes(g0, twice(twice(g2)));
-                    first[column] = ta_add_lanes(wide, middle);
-                    second[column] = ta_subtract_lanes(wide, middle);
-                }
-            }
-            store_six(first[0], first[1], first[2], panels, panel_stride);
-            store_six(second[0], second[1], second[2], panels + INPUTS * panel_stride, panel_stride);
-            panels += TA_PANEL_CHANNELS;
-        }
-        weights += TA_TAPS * TA_QUAD;
+TA_FAST_CODE(ta_winograd_4x4_inputs)
+static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
+    const ta_tile_inputs from = *tile;
+    const int8_t *top = from.first;
+    for (uint32_t quad = 0; quad < from.quads; quad++) {
+        transform_half(&from, top, 0, panels, input_stride);
+        transform_half(&from, top, 1, panels + TA_PANEL_COLUMNS, input_stride);
+        panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
+        top += TA_QUAD;
     }
 }
 
@@ -148,46 +119,67 @@ static inline four gather(uint32_t m0, uint32_t m1, uint32_t m2, uint32_t m3, ui
 
 #define INVERSE_OF_9 0x38E38E39u /* Modulo 2^32. */
 
+/* Requantizes a row of outputs whose sums are 9 * 2^(shift + 2, + 1, + 0, + 0) times too large. */
+static inline void store_row(const uint32_t *m, const int32_t *surplus, const ta_channel *channel, uint32_t shift,
+                             int8_t *pixel, uint32_t pixel_bytes) {
+    const four line = gather(m[0], m[1], m[2], m[3], m[4], m[5]);
+    static const uint8_t more[OUTPUTS] = {2, 1, 0, 0};
+#pragma GCC unroll 4
+    for (uint32_t x = 0; x < OUTPUTS; x++) {
+        const int32_t doubled = (int32_t)(line.y[x] * INVERSE_OF_9) >> (shift + more[x] - 1u);
+        *pixel = (int8_t)ta_tile_value(channel, doubled - surplus[x]);
+        ta_finish(pixel);
+        pixel += pixel_bytes;
+    }
+}
+
+/* One channel of a tile. */
+static inline void store_channel(const int32_t *sums, const int32_t *surplus, const ta_channel *channel, int8_t *output,
+                                 uint32_t row_bytes, uint32_t pixel_bytes) {
+    uint32_t rows[OUTPUTS][INPUTS];
+#pragma GCC unroll 6
+    for (uint32_t column = 0; column < INPUTS; column++) {
+        uint32_t m[INPUTS];
+        for (uint32_t row = 0; row < INPUTS; row++) {
+            m[row] = (uint32_t)sums[(row * INPUTS + column) * TA_TILE_SUMS];
+        }
+        if (column == 1u) {
+            m[2] += 36u * (uint32_t)channel->bias; /* This product is in every output. */
+        }
+        const four gathered = gather(m[0], m[2], m[3], m[4], m[5], m[1]);
+        for (uint32_t y = 0; y < OUTPUTS; y++) {
+            rows[y][column] = gathered.y[y];
+        }
+        ta_finish(rows);
+    }
+    store_row(rows[0], surplus, channel, 4, output, pixel_bytes);
+    store_row(rows[1], surplus + 4, channel, 3, output + row_bytes, pixel_bytes);
+    store_row(rows[2], surplus + 8, channel, 2, output + 2u * row_bytes, pixel_bytes);
+    store_row(rows[3], surplus + 12, channel, 2, output + 3u * row_bytes, pixel_bytes);
+}
+
 TA_FAST_CODE(ta_winograd_4x4_outputs)
 static void transform_outputs(const ta_tile_outputs *tile) {
-    static const uint8_t shifts[OUTPUTS] = {3, 2, 1, 1}; /* The sums are 3 * 2^shift times the outputs. */
-    const int clamps = tile->minimum > INT8_MIN || tile->maximum < INT8_MAX;
-    const uint32_t stride = tile->product_stride, row = INPUTS * stride;
-    for (uint32_t index = 0; index < tile->channel_count; index++) {
-        const ta_channel *channel = tile->channels + index;
-        uint32_t rows[OUTPUTS][INPUTS];
-        const int32_t *sums = tile->sums + index * TA_PANEL_COLUMNS;
-#pragma GCC unroll 1
-        for (uint32_t column = 0; column < INPUTS; column++) {
-            const int32_t *far = sums + row;
-            const uint32_t m0 = (uint32_t)sums[0], m5 = (uint32_t)far[0];
-            uint32_t m1 = (uint32_t)sums[2u * row];
-            const uint32_t m2 = (uint32_t)far[2u * row], m3 = (uint32_t)sums[4u * row], m4 = (uint32_t)far[4u * row];
-            if (column == 1u) {
-                m1 += 36u * (uint32_t)channel->bias; /* This product is in every output, times 16. */
-            }
-            const four gathered = gather(m0, m1, m2, m3, m4, m5);
-            for (uint32_t y = 0; y < OUTPUTS; y++) {
-                rows[y][column] = gathered.y[y];
-            }
-            sums += stride;
-        }
-        int8_t *output = tile->output + index;
-#pragma GCC unroll 1
-        for (uint32_t y = 0; y < OUTPUTS; y++) {
-            const uint32_t *m = rows[y];
-            const four line = gather(m[0], m[1], m[2], m[3], m[4], m[5]);
-            int8_t *pixel = output;
-            for (uint32_t x = 0; x < OUTPUTS; x++) {
-                const int32_t doubled = (int32_t)(line.y[x] * INVERSE_OF_9) >> (shifts[y] + shifts[x] - 1);
-                int32_t value = ta_tile_value(channel, doubled);
-                if (clamps) {
-                    value = ta_clamped(value, tile->minimum, tile->maximum);
+    const ta_tile_outputs to = *tile;
+    for (uint32_t index = 0; index < to.channel_count; index++) {
+        const ta_channel channel = to.channels[index];
+        store_channel(to.sums + index * TA_PANEL_COLUMNS, to.surplus, &channel, to.output + index, to.row_bytes,
+                      to.pixel_bytes);
+    }
+}
+
+/* Twice the outputs of the constants in the weights' low lanes. */
+static void find_surplus(const int32_t *input_sums, int32_t *surplus) {
+    static const int32_t k[3] = {2, 1, 2};
+    for (uint32_t y = 0; y < OUTPUTS; y++) {
+        for (uint32_t x = 0; x < OUTPUTS; x++) {
+            uint32_t sum = 0;
+            for (uint32_t row = 0; row < 3u; row++) {
+                for (uint32_t column = 0; column < 3u; column++) {
+                    sum += (uint32_t)(k[row] * k[column] * input_sums[(y + row) * INPUTS + x + column]);
                 }
-                *pixel = (int8_t)value;
-                pixel += tile->pixel_bytes;
             }
-            output += tile->row_bytes;
+            *surplus++ = (int32_t)(2u * TA_WINOGRAD_4X4_UNIT * sum);
         }
     }
 }
@@ -209,8 +201,9 @@ static const ta_tile_kind kind = {.out_size = OUTPUTS,
                                   .round_ends = round_ends,
                                   .product_list = product_list,
                                   .transform_inputs = transform_inputs,
-                                  .transform_weights = transform_weights,
-                                  .transform_outputs = transform_outputs};
+                                  .transform_weights = ta_winograd_4x4_weights,
+                                  .transform_outputs = transform_outputs,
+                                  .find_surplus = find_surplus};
 
 uint32_t ta_convolve_winograd_4x4_s8_scratch_bytes(const ta_convolution *layer) {
     return ta_tiles_scratch_bytes(&kind, layer);

@@ -24,19 +24,20 @@ typedef struct {
     uint32_t stage;    /* output pixels of a block, whole tiles */
 } depthwise_sizes;
 
-/* Parts of the working memory. */
+/* The part of the map that is in work: `lanes` channels, `columns` output columns. Of the `widened` input columns that
+ * they need, those from `inside` to `inside_end` lie in the map. */
 typedef struct {
-    uint32_t *panels; /* [pairs] panels */
-    uint32_t *taps;   /* [even, odd][2] rotations */
-    uint32_t *stage;  /* [columns]: 4 channels of an output pixel */
-} depthwise_memory;
-
-/* The part of the map that is in work: `lanes` channels from `channel` on, `columns` outputs from `column` on. Of the
- * `widened` input columns that they need, those from `inside` to `inside_end` lie in the map. */
-typedef struct {
-    uint32_t channel, lanes;
-    uint32_t column, columns;
-    uint32_t inside, inside_end, widened;
+    const ta_convolution *layer;
+    depthwise_sizes sizes;
+    uint32_t *panels; /* Working memory: [pairs] panels. */
+    uint32_t *taps;   /* [even, odd][2] rotations. */
+    uint32_t *stage;  /* [columns]: 4 channels of an output pixel. */
+    const ta_channel *channels;
+    const int8_t *source; /* The pixel of column `inside` in the first readable row. */
+    uint32_t source_row;  /* Number of that row in the padded map. */
+    uint32_t source_rows; /* Readable rows; none where no column lies inside. */
+    uint32_t lanes;
+    uint32_t columns, inside, inside_end, widened;
 } depthwise_part;
 
 static inline uint32_t at_least(uint32_t value, uint32_t least) {
@@ -89,73 +90,67 @@ static inline void widen_pixel(uint32_t *to, uint32_t offsets, uint32_t upper, u
     to[3] = ta_widen_odd(offsets, back);
 }
 
-/* A row of input pixels: the first one, and the bytes from one to the next. A row outside of the map is one pixel of
- * zero points that is read again and again. */
-typedef struct {
-    const int8_t *pixel;
-    uint32_t step;
-} source_row;
-
-/* Widens `count` pixels of two rows; `lanes` channels are readable. */
+/* Widens pair `pair` of the padded map's rows. A row outside of the map is one pixel of zero points that is read again
+ * and again. */
 TA_FAST_CODE(ta_depthwise_widen)
-static __attribute__((noinline)) void widen_pixels(uint32_t *to, uint32_t offsets, source_row upper, source_row lower,
-                                                   uint32_t count, uint32_t lanes) {
-    const uint32_t bits = (uint32_t)((uintptr_t)upper.pixel | (uintptr_t)lower.pixel) | upper.step | lower.step;
-    if (lanes == CHANNELS && bits % 4u == 0) {
+static __attribute__((noinline)) void widen_pair(const depthwise_part *part, uint32_t pair, uint32_t *to) {
+    const ta_convolution *layer = part->layer;
+    const uint32_t zero_points = (uint32_t)(uint8_t)-layer->in_offset * 0x01010101u;
+    const uint32_t offsets = ((uint32_t)layer->in_offset & 0xFFFFu) * 0x00010001u;
+    const uint32_t channels = layer->in_channels, row_bytes = channels * layer->in_width;
+    const uint32_t row = 2u * pair - part->source_row;
+    const int8_t *upper = (const int8_t *)&zero_points, *lower = upper;
+    uint32_t upper_step = 0, lower_step = 0;
+    if (row < part->source_rows) {
+        upper = part->source + row * row_bytes;
+        upper_step = channels;
+    }
+    if (row + 1u < part->source_rows) {
+        lower = part->source + (row + 1u) * row_bytes;
+        lower_step = channels;
+    }
+    uint32_t count = part->inside_end - part->inside;
+    to += CHANNELS * part->inside;
+    if (part->lanes == CHANNELS && (((uintptr_t)part->source | channels) & 3u) == 0) {
         if (count % 2u != 0) {
-            widen_pixel(to, offsets, ta_load_word(upper.pixel), ta_load_word(lower.pixel));
-            upper.pixel += upper.step;
-            lower.pixel += lower.step;
+            widen_pixel(to, offsets, ta_load_word(upper), ta_load_word(lower));
+            upper += upper_step;
+            lower += lower_step;
             to += CHANNELS;
         }
         for (count /= 2u; count > 0; count--) {
-            widen_pixel(to, offsets, ta_load_word(upper.pixel), ta_load_word(lower.pixel));
-            widen_pixel(to + CHANNELS, offsets, ta_load_word(upper.pixel + upper.step),
-                        ta_load_word(lower.pixel + lower.step));
-            upper.pixel += 2u * upper.step;
-            lower.pixel += 2u * lower.step;
+            widen_pixel(to, offsets, ta_load_word(upper), ta_load_word(lower));
+            widen_pixel(to + CHANNELS, offsets, ta_load_word(upper + upper_step), ta_load_word(lower + lower_step));
+            upper += 2u * upper_step;
+            lower += 2u * lower_step;
             to += 2u * CHANNELS;
         }
     }
     for (; count > 0; count--) {
-        widen_pixel(to, offsets, load_bytes(upper.pixel, lanes), load_bytes(lower.pixel, lanes));
-        upper.pixel += upper.step;
-        lower.pixel += lower.step;
+        widen_pixel(to, offsets, load_bytes(upper, part->lanes), load_bytes(lower, part->lanes));
+        upper += upper_step;
+        lower += lower_step;
         to += CHANNELS;
     }
 }
 
-/* Widens pair `pair` of the padded map's rows into its slot of the ring. */
-static void widen_pair(const ta_convolution *layer, const ta_rows *rows, const depthwise_part *part, uint32_t pair,
-                       uint32_t *to) {
-    const uint32_t zero_points = (uint32_t)(uint8_t)-layer->in_offset * 0x01010101u;
-    const uint32_t offsets = ((uint32_t)layer->in_offset & 0xFFFFu) * 0x00010001u;
-    const uint32_t column = part->column * layer->stride_width + part->inside - layer->pad_left;
-    source_row source[2];
-    for (uint32_t half = 0; half < 2; half++) {
-        const uint32_t row = 2u * pair + half - layer->pad_top - rows->in_row_begin;
-        source[half] = (source_row){(const int8_t *)&zero_points, 0};
-        if (row < rows->in_rows && part->inside < part->inside_end) {
-            const size_t pixel = (size_t)row * layer->in_width + column;
-            source[half].pixel = rows->input + pixel * layer->in_channels + part->channel;
-            source[half].step = layer->in_channels;
-        }
+static void clear_columns(uint32_t *to, uint32_t columns) {
+    for (uint32_t word = 0; word < CHANNELS * columns; word++) {
+        to[word] = 0;
     }
-    widen_pixels(to + CHANNELS * part->inside, offsets, source[0], source[1], part->inside_end - part->inside,
-                 part->lanes);
 }
 
 /* Input columns outside of the map are zeros in all panels. */
-static void clear_outside(const depthwise_sizes *sizes, const depthwise_part *part, uint32_t *panels) {
-    for (uint32_t pair = 0; pair < sizes->pairs; pair++) {
-        memset(panels, 0, sizeof(uint32_t) * CHANNELS * part->inside);
-        memset(panels + CHANNELS * part->inside_end, 0,
-               sizeof(uint32_t) * CHANNELS * (part->widened - part->inside_end));
-        panels += sizes->panel;
+static void clear_outside(const depthwise_part *part) {
+    uint32_t *panel = part->panels;
+    for (uint32_t pair = 0; pair < part->sizes.pairs; pair++) {
+        clear_columns(panel, part->inside);
+        clear_columns(panel + CHANNELS * part->inside_end, part->widened - part->inside_end);
+        panel += part->sizes.panel;
     }
 }
 
-/* The taps of a kernel row and column in both lanes' bytes, one byte per channel; zeros outside of the kernel. */
+/* The bytes of a tap, one per channel; zeros outside of the kernel. */
 static inline uint32_t load_tap(const ta_convolution *layer, const int8_t *weights, uint32_t lanes, uint32_t row,
                                 uint32_t column) {
     if (row >= layer->kernel_height) {
@@ -166,19 +161,20 @@ static inline uint32_t load_tap(const ta_convolution *layer, const int8_t *weigh
 }
 
 /* Two rotations of the taps for windows that begin in an even (odd == 0) or odd row. */
-static void widen_taps(const ta_convolution *layer, const depthwise_sizes *sizes, const int8_t *weights, uint32_t lanes,
-                       uint32_t odd, uint32_t *to) {
-    for (uint32_t pair = 0; pair < sizes->pairs; pair++) {
+static void widen_taps(const depthwise_part *part, const int8_t *weights, uint32_t odd) {
+    const ta_convolution *layer = part->layer;
+    const uint32_t rotation = part->sizes.rotation;
+    uint32_t *to = part->taps + 2u * odd * rotation;
+    for (uint32_t pair = 0; pair < part->sizes.pairs; pair++) {
         const uint32_t row = 2u * pair - odd;
         for (uint32_t column = 0; column < layer->kernel_width; column++) {
-            const uint32_t upper = load_tap(layer, weights, lanes, row, column);
-            const uint32_t lower = load_tap(layer, weights, lanes, row + 1u, column);
+            const uint32_t upper = load_tap(layer, weights, part->lanes, row, column);
+            const uint32_t lower = load_tap(layer, weights, part->lanes, row + 1u, column);
             const uint32_t front = ta_low_lanes(upper, lower), back = ta_high_lanes(upper, lower);
-            to[0] = ta_widen_even(ta_widen_even(0, front), front);
-            to[1] = ta_widen_odd(ta_widen_odd(0, front), front);
-            to[2] = ta_widen_even(ta_widen_even(0, back), back);
-            to[3] = ta_widen_odd(ta_widen_odd(0, back), back);
-            memcpy(to + sizes->rotation, to, sizeof(uint32_t) * CHANNELS);
+            to[0] = to[rotation] = ta_widen_even(ta_widen_even(0, front), front);
+            to[1] = to[rotation + 1u] = ta_widen_odd(ta_widen_odd(0, front), front);
+            to[2] = to[rotation + 2u] = ta_widen_even(ta_widen_even(0, back), back);
+            to[3] = to[rotation + 3u] = ta_widen_odd(ta_widen_odd(0, back), back);
             to += CHANNELS;
         }
     }
@@ -209,19 +205,6 @@ static inline uint32_t finished(uint32_t bytes, uint32_t minimums, uint32_t maxi
     return bytes;
 }
 #endif
-
-/* An output row of a part. */
-typedef struct {
-    const ta_convolution *layer;
-    const ta_channel *channels; /* [lanes] */
-    const uint32_t *pixels;     /* Slot 0 of the ring. */
-    const uint32_t *taps;       /* [pairs][kernel columns][4 channels] in the order of the slots. */
-    int8_t *stage;
-    uint32_t lanes;
-    uint32_t columns; /* Output pixels, whole tiles. */
-    uint32_t panel;   /* Words from slot to slot. */
-    uint32_t pairs, kernel_width, stride;
-} part_row;
 
 static inline uint32_t multiply_accumulate(uint32_t sum, uint32_t x, uint32_t w) {
 #if defined(__ARM_FEATURE_SIMD32)
@@ -256,15 +239,15 @@ static inline __attribute__((always_inline)) void sum_tile(uint32_t sums[TILE], 
     }
 }
 
-static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
                                 const uint32_t *pixels, const uint32_t *taps) {
     for (uint32_t output = 0; output < TILE; output++) {
         sums[output] = bias;
     }
-    for (uint32_t pair = 0; pair < row->pairs; pair++) {
-        for (uint32_t column = 0; column < row->kernel_width; column++) {
+    for (uint32_t pair = 0; pair < part->sizes.pairs; pair++) {
+        for (uint32_t column = 0; column < part->layer->kernel_width; column++) {
             for (uint32_t output = 0; output < TILE; output++) {
-                const uint32_t x = pixels[CHANNELS * (column + output * row->stride)];
+                const uint32_t x = pixels[CHANNELS * (column + output * part->layer->stride_width)];
                 sums[output] = multiply_accumulate(sums[output], x, *taps);
             }
             taps += CHANNELS;
@@ -283,10 +266,10 @@ static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const part_r
         [w2] "=&r"(w2), [a] "=&r"(a),                                                                                  \
         [b] "=&r"(b) : [taps] "r"(taps), [upper] "r"(pixels), [lower] "r"(pixels + panel) : "memory"
 
-static inline __attribute__((always_inline)) void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const part_row *row,
-                                                               uint32_t panel, const uint32_t *pixels,
-                                                               const uint32_t *taps) {
-    (void)row;
+static inline __attribute__((always_inline)) void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias,
+                                                               const depthwise_part *part, uint32_t panel,
+                                                               const uint32_t *pixels, const uint32_t *taps) {
+    (void)part;
     uint32_t s3 = bias, w0, w1, w2, a, b;
     __asm volatile("ldr.w %[w0], [%[taps]]\n ldr.w %[a], [%[upper]]\n"
                    "ldr.w %[w1], [%[taps], #16]\n ldr.w %[b], [%[upper], #16]\n"
@@ -319,9 +302,9 @@ static inline __attribute__((always_inline)) void sum_tile_3x3(uint32_t sums[TIL
 }
 
 static inline __attribute__((always_inline)) void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias,
-                                                                        const part_row *row, uint32_t panel,
+                                                                        const depthwise_part *part, uint32_t panel,
                                                                         const uint32_t *pixels, const uint32_t *taps) {
-    (void)row;
+    (void)part;
     uint32_t s3 = bias, w0, w1, w2, a, b;
     __asm volatile("ldr.w %[w0], [%[taps]]\n ldr.w %[a], [%[upper]]\n"
                    "ldr.w %[w1], [%[taps], #16]\n ldr.w %[b], [%[upper], #16]\n"
@@ -356,68 +339,70 @@ static inline __attribute__((always_inline)) void sum_tile_3x3_stride_2(uint32_t
 
 #else
 
-static inline void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+static inline void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
                                 const uint32_t *pixels, const uint32_t *taps) {
-    (void)row;
+    (void)part;
     sum_tile(sums, bias, panel, pixels, taps, 2, 3, 1);
 }
 
-static inline void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+static inline void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
                                          const uint32_t *pixels, const uint32_t *taps) {
-    (void)row;
+    (void)part;
     sum_tile(sums, bias, panel, pixels, taps, 2, 3, 2);
 }
 
 #endif
 
-static inline void sum_tile_5x5(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+static inline void sum_tile_5x5(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
                                 const uint32_t *pixels, const uint32_t *taps) {
-    (void)row;
+    (void)part;
     sum_tile(sums, bias, panel, pixels, taps, 3, 5, 1);
 }
 
-static inline void sum_tile_5x5_stride_2(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+static inline void sum_tile_5x5_stride_2(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
                                          const uint32_t *pixels, const uint32_t *taps) {
-    (void)row;
+    (void)part;
     sum_tile(sums, bias, panel, pixels, taps, 3, 5, 2);
 }
 
-typedef void sum_function(uint32_t sums[TILE], uint32_t bias, const part_row *row, uint32_t panel,
+typedef void sum_function(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
                           const uint32_t *pixels, const uint32_t *taps);
 
-static inline __attribute__((always_inline)) void compute_row(const part_row *row, sum_function *sum, uint32_t stride) {
-    for (uint32_t lane = 0; lane < row->lanes; lane++) {
-        const ta_channel channel = row->channels[lane];
-        const uint32_t *pixels = row->pixels + lane;
-        const uint32_t *const taps = row->taps + lane;
-        const uint32_t panel = row->panel;
-        int8_t *stage = row->stage + lane;
-        const int8_t *const end = stage + CHANNELS * row->columns;
-        while (stage != end) {
+/* Stages one output row of a part; `taps` are those of slot 0. */
+static inline __attribute__((always_inline)) void compute_row(const depthwise_part *part, const uint32_t *taps,
+                                                              sum_function *sum, uint32_t stride) {
+    for (uint32_t lane = 0; lane < part->lanes; lane++) {
+        const ta_channel channel = part->channels[lane];
+        const uint32_t *pixels = part->panels + lane;
+        const uint32_t panel = part->sizes.panel;
+        int8_t *stage = (int8_t *)part->stage + lane;
+        const int8_t *const end = stage + CHANNELS * part->columns;
+        while (stage < end) {
             uint32_t sums[TILE];
-            sum(sums, (uint32_t)channel.bias << 1, row, panel, pixels, taps);
+            sum(sums, (uint32_t)channel.bias << 1, part, panel, pixels, taps);
             for (uint32_t output = 0; output < TILE; output++) {
-                stage[CHANNELS * output] = staged(ta_doubled_value(&channel, (int32_t)sums[output]), row->layer);
+                stage[CHANNELS * output] = staged(ta_doubled_value(&channel, (int32_t)sums[output]), part->layer);
             }
             pixels += CHANNELS * TILE * stride;
             stage += CHANNELS * TILE;
         }
+        taps++;
     }
 }
 
 #define COMPUTE_ROW(name, stride)                                                                                      \
     TA_FAST_CODE(ta_depthwise_##name)                                                                                  \
-    static __attribute__((noinline)) void compute_##name(const part_row *row) {                                        \
-        compute_row(row, sum_tile_##name, stride);                                                                     \
+    static __attribute__((noinline)) void compute_##name(const depthwise_part *part, const uint32_t *taps) {           \
+        compute_row(part, taps, sum_tile_##name, stride);                                                              \
     }
 
 COMPUTE_ROW(3x3, 1)
 COMPUTE_ROW(3x3_stride_2, 2)
 COMPUTE_ROW(5x5, 1)
 COMPUTE_ROW(5x5_stride_2, 2)
-COMPUTE_ROW(any, row->stride)
+COMPUTE_ROW(any, part->layer->stride_width)
 
-typedef void compute_function(const part_row *row);
+typedef void compute_function(const depthwise_part *part, const uint32_t *taps);
 
 static compute_function *function_for(const ta_convolution *layer, uint32_t pairs) {
     static compute_function *const functions[2][2] = {{compute_3x3, compute_3x3_stride_2},
@@ -429,13 +414,13 @@ static compute_function *function_for(const ta_convolution *layer, uint32_t pair
 
 /* Copies a row of staged pixels to the output; `to` points at the first channel of the first pixel. */
 TA_FAST_CODE(ta_depthwise_store)
-static __attribute__((noinline)) void store_row(const ta_convolution *layer, const depthwise_part *part,
-                                                const uint32_t *stage, int8_t *to) {
+static __attribute__((noinline)) void store_row(const depthwise_part *part, int8_t *to) {
+    const ta_convolution *layer = part->layer;
     const uint32_t minimums = (uint32_t)(uint8_t)layer->minimum * 0x01010101u;
     const uint32_t maximums = (uint32_t)(uint8_t)layer->maximum * 0x01010101u;
     const size_t step = layer->out_channels;
     const bool words = part->lanes == CHANNELS && (((uintptr_t)to | step) & 3u) == 0;
-    const uint32_t *const end = stage + part->columns;
+    const uint32_t *stage = part->stage, *const end = stage + part->columns;
     if (words && layer->minimum == INT8_MIN && layer->maximum == INT8_MAX) {
 #pragma GCC unroll 4
         for (; stage != end; stage++) {
@@ -459,49 +444,44 @@ static __attribute__((noinline)) void store_row(const ta_convolution *layer, con
     }
 }
 
-/* All output rows of a part. */
-static void compute_part(const ta_convolution *layer, const ta_rows *rows, const depthwise_sizes *sizes,
-                         const depthwise_memory *memory, const depthwise_part *part) {
+/* All output rows of a part; `to` points at its first output. */
+static void compute_part(const depthwise_part *part, uint32_t out_row_begin, uint32_t out_row_end, int8_t *to) {
+    const ta_convolution *layer = part->layer;
+    const depthwise_sizes *sizes = &part->sizes;
     compute_function *const compute = function_for(layer, sizes->pairs);
-    const size_t row_bytes = (size_t)layer->out_width * layer->out_channels;
-    int8_t *to = rows->output + (size_t)part->column * layer->out_channels + part->channel;
-    part_row row = {.layer = layer,
-                    .channels = layer->channels + part->channel,
-                    .pixels = memory->panels,
-                    .stage = (int8_t *)memory->stage,
-                    .lanes = part->lanes,
-                    .columns = rounded_up(part->columns, TILE),
-                    .panel = sizes->panel,
-                    .pairs = sizes->pairs,
-                    .kernel_width = layer->kernel_width,
-                    .stride = layer->stride_width};
-    clear_outside(sizes, part, memory->panels);
+    clear_outside(part);
     uint32_t next = 0; /* Pairs below are in the ring, or no longer wanted. */
     uint32_t slot = 0; /* Where `next` goes. */
-    for (uint32_t y = rows->out_row_begin; y < rows->out_row_end; y++) {
+    for (uint32_t y = out_row_begin; y < out_row_end; y++) {
         const uint32_t window = y * layer->stride_height, first = window / 2u;
         for (next = at_least(next, first); next < first + sizes->pairs; next++) {
-            widen_pair(layer, rows, part, next, memory->panels + slot * sizes->panel);
+            widen_pair(part, next, part->panels + slot * sizes->panel);
             slot = slot + 1u == sizes->pairs ? 0 : slot + 1u;
         }
         /* The oldest pair, the first one of the window, lies at `slot`: taps of slot 0 are as many pairs further. */
         const uint32_t turned = slot == 0 ? 0 : sizes->pairs - slot;
-        row.taps = memory->taps + 2u * (window % 2u) * sizes->rotation + CHANNELS * turned * layer->kernel_width;
-        compute(&row);
-        store_row(layer, part, memory->stage, to);
-        to += row_bytes;
+        compute(part, part->taps + 2u * (window % 2u) * sizes->rotation + CHANNELS * turned * layer->kernel_width);
+        store_row(part, to);
+        to += (size_t)layer->out_width * layer->out_channels;
     }
 }
 
-/* The block of output columns of `part` that begins at `column`, and where its input columns lie. */
-static void place(const ta_convolution *layer, uint32_t column, depthwise_part *part) {
-    part->column = column;
-    part->columns = at_most(layer->out_width - column, layer->block);
-    part->widened = (part->columns - 1u) * layer->stride_width + layer->kernel_width;
+/* Places `part` at the channels from `channel` and the output columns from `column` on. */
+static void place(depthwise_part *part, const ta_rows *rows, uint32_t channel, uint32_t column) {
+    const ta_convolution *layer = part->layer;
     const uint32_t begin = column * layer->stride_width; /* Columns of the padded map. */
     const uint32_t map_begin = layer->pad_left, map_end = map_begin + layer->in_width;
+    part->columns = at_most(layer->out_width - column, layer->block);
+    part->widened = (part->columns - 1u) * layer->stride_width + layer->kernel_width;
     part->inside = at_most(at_least(begin, map_begin) - begin, part->widened);
     part->inside_end = at_least(at_most(at_least(map_end, begin) - begin, part->widened), part->inside);
+    part->source_row = (uint32_t)layer->pad_top + rows->in_row_begin;
+    part->source_rows = part->inside < part->inside_end ? rows->in_rows : 0;
+    part->source = rows->input;
+    if (part->source_rows != 0) {
+        part->source += (size_t)(begin + part->inside - map_begin) * layer->in_channels + channel;
+    }
+    part->channels = layer->channels + channel;
 }
 
 /* Weights lie in groups of 4 channels: only the last ones of the layer can be less than a group. */
@@ -522,23 +502,22 @@ ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, cons
     if (scratch_bytes < ta_depthwise_s8_scratch_bytes(layer)) {
         return TA_ERROR_SCRATCH;
     }
-    const depthwise_sizes sizes = sizes_of(layer);
-    depthwise_memory memory;
-    memory.panels = scratch;
-    memory.taps = memory.panels + sizes.pairs * sizes.panel;
-    memory.stage = memory.taps + 4u * sizes.rotation;
+    depthwise_part part = {.layer = layer, .sizes = sizes_of(layer), .panels = scratch};
+    part.taps = part.panels + part.sizes.pairs * part.sizes.panel;
+    part.stage = part.taps + 4u * part.sizes.rotation;
     const int8_t *taps = weights->data;
     for (uint32_t done = 0; done < weights->channels; done += CHANNELS) {
-        depthwise_part part = {.channel = weights->first_channel + done,
-                               .lanes = at_most(weights->channels - done, CHANNELS)};
-        widen_taps(layer, &sizes, taps, part.lanes, 0, memory.taps);
+        const uint32_t channel = weights->first_channel + done;
+        part.lanes = at_most(weights->channels - done, CHANNELS);
+        widen_taps(&part, taps, 0);
         if (layer->stride_height % 2u != 0) { /* Else all windows begin in even rows. */
-            widen_taps(layer, &sizes, taps, part.lanes, 1, memory.taps + 2u * sizes.rotation);
+            widen_taps(&part, taps, 1);
         }
         taps += CHANNELS * (uint32_t)layer->kernel_height * layer->kernel_width;
         for (uint32_t column = 0; column < layer->out_width; column += layer->block) {
-            place(layer, column, &part);
-            compute_part(layer, rows, &sizes, &memory, &part);
+            place(&part, rows, channel, column);
+            compute_part(&part, rows->out_row_begin, rows->out_row_end,
+                         rows->output + (size_t)column * layer->out_channels + channel);
         }
     }
     return TA_OK;

@@ -22,7 +22,11 @@ typedef struct {
     int32_t *surplus; /* [tiles of a block][out_size * out_size] */
 } tile_work;
 
-enum { KERNEL_SIZE = 3, GROUP = TA_TILE_PAIRS * TA_PANEL_COLUMNS, SAFE_RUN = 127 /* Quads whose sums of two bytes fit int16. */ };
+enum {
+    KERNEL_SIZE = 3,
+    GROUP = TA_TILE_PAIRS * TA_PANEL_COLUMNS,
+    SAFE_RUN = 127 /* Quads whose sums of two bytes fit int16. */
+};
 
 static uint32_t quads_of(const ta_convolution *layer) {
     return ((uint32_t)layer->in_channels + TA_QUAD - 1u) / TA_QUAD;
@@ -59,21 +63,22 @@ ta_status ta_tiles_check(const ta_tile_kind *kind, const ta_convolution *layer, 
     return scratch_bytes < ta_tiles_scratch_bytes(kind, layer) ? TA_ERROR_SCRATCH : TA_OK;
 }
 
-/* The inputs of a tile whose first one is at (row, column), four channels of them, as a dense patch of pixels. */
+/* Copies the inputs of a tile whose first one is at (row, column) to a dense patch, of whole quads of channels each. */
 TA_FAST_CODE(ta_tiles_gather)
-static void gather_quad(const tile_work *work, int32_t row, int32_t column, uint32_t quad, uint32_t *patch) {
+static void gather_inputs(const tile_work *work, int32_t row, int32_t column, int8_t *patch) {
     const ta_convolution *layer = work->layer;
-    const uint32_t channels = layer->in_channels, left = channels - TA_QUAD * quad;
-    const uint32_t zero_point = (uint32_t)(-(int32_t)layer->in_offset) & 0xFFu;
+    const uint32_t channels = layer->in_channels, pixel_bytes = work->quads * TA_QUAD;
+    const int32_t zero_point = -(int32_t)layer->in_offset;
     const int32_t row_begin = work->rows->in_row_begin, row_end = row_begin + work->rows->in_rows;
     for (int32_t y = row; y < row + work->kind->in_size; y++) {
-        for (int32_t x = column; x < column + work->kind->in_size; x++, patch++) {
-            *patch = zero_point * 0x01010101u;
+        for (int32_t x = column; x < column + work->kind->in_size; x++, patch += pixel_bytes) {
+            uint32_t copied = 0;
             if (y >= row_begin && y < row_end && x >= 0 && x < (int32_t)layer->in_width) {
                 const uint32_t pixel = (uint32_t)(y - row_begin) * layer->in_width + (uint32_t)x;
-                memcpy(patch, work->rows->input + (size_t)pixel * channels + TA_QUAD * quad,
-                       left < TA_QUAD ? left : TA_QUAD);
+                memcpy(patch, work->rows->input + (size_t)pixel * channels, channels);
+                copied = channels;
             }
+            memset(patch + copied, zero_point, pixel_bytes - copied);
         }
     }
 }
@@ -84,33 +89,29 @@ static int is_inside(const tile_work *work, int32_t row, int32_t column) {
            column + size <= work->layer->in_width;
 }
 
-/* Adds the low lanes (bytes 0 and 1 of every quad) of each input, minus the zero point, to `sums`. */
+/* The sums of the low lanes (bytes 0 and 1 of every quad) of each input, minus the zero point. */
 TA_FAST_CODE(ta_tiles_sum)
-static void add_inputs(const ta_tile_inputs *tile, uint32_t size, int32_t *sums) {
-    for (uint32_t row = 0; row < size; row++) {
-        for (uint32_t column = 0; column < size; column++) {
-            const int8_t *bytes = tile->first + row * tile->row_bytes + column * tile->pixel_bytes;
+static void sum_inputs(const ta_tile_inputs *tile, uint32_t size, int32_t *sums) {
+    const int8_t *row = tile->first;
+    for (uint32_t y = 0; y < size; y++) {
+        const int8_t *pixel = row;
+        for (uint32_t x = 0; x < size; x++) {
+            const int8_t *bytes = pixel;
             int32_t sum = (int32_t)(TA_QUAD_WORDS * tile->quads) * tile->in_offset;
             for (uint32_t left = tile->quads; left != 0;) {
                 const uint32_t run = left < SAFE_RUN ? left : SAFE_RUN;
                 uint32_t lanes = 0;
-                for (uint32_t quad = 0; quad < run; quad++, bytes += TA_QUAD) {
+                for (const int8_t *end = bytes + run * TA_QUAD; bytes != end; bytes += TA_QUAD) {
                     const uint32_t word = ta_load_word(bytes);
                     lanes = ta_widen_odd(ta_widen_even(lanes, word), word);
                 }
                 sum += (int16_t)(lanes & 0xFFFFu);
                 left -= run;
             }
-            *sums++ += sum;
+            *sums++ = sum;
+            pixel += tile->pixel_bytes;
         }
-    }
-}
-
-/* One part of a tile's inputs: some quads. */
-static void transform_part(const tile_work *work, const ta_tile_inputs *inputs, uint32_t *panels, int32_t *input_sums) {
-    work->kind->transform_inputs(inputs, panels, TA_PANEL_COLUMNS * work->pairs * work->words);
-    if (work->kind->find_surplus != NULL) {
-        add_inputs(inputs, work->kind->in_size, input_sums);
+        row += tile->row_bytes;
     }
 }
 
@@ -123,23 +124,23 @@ static void transform_tile(const tile_work *work, uint32_t tile, uint32_t column
     const int32_t column = work->first_column + (int32_t)(tile % work->tile_columns * kind->in_step);
     uint32_t *panels = work->inputs + column_in_block / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * work->words +
                        column_in_block % TA_PANEL_COLUMNS;
-    int32_t input_sums[TA_TILE_MOST_INPUTS * TA_TILE_MOST_INPUTS] = {0};
+    ta_tile_inputs inputs = {.quads = work->quads, .in_offset = work->layer->in_offset};
     if (is_inside(work, row, column) && channels % TA_QUAD == 0u && (uintptr_t)work->rows->input % TA_QUAD == 0u) {
         const uint32_t pixel = (uint32_t)(row - work->rows->in_row_begin) * work->layer->in_width + (uint32_t)column;
-        const ta_tile_inputs inputs = {work->rows->input + (size_t)pixel * channels, channels * work->layer->in_width,
-                                       channels, work->quads, work->layer->in_offset};
-        transform_part(work, &inputs, panels, input_sums);
+        inputs.first = work->rows->input + (size_t)pixel * channels;
+        inputs.row_bytes = channels * work->layer->in_width;
+        inputs.pixel_bytes = channels;
     } else {
-        uint32_t patch[TA_TILE_MOST_INPUTS * TA_TILE_MOST_INPUTS];
-        const ta_tile_inputs inputs = {(const int8_t *)patch, kind->in_size * TA_QUAD, TA_QUAD, 1u,
-                                       work->layer->in_offset};
-        for (uint32_t quad = 0; quad < work->quads; quad++) {
-            gather_quad(work, row, column, quad, patch);
-            transform_part(work, &inputs, panels, input_sums);
-            panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
-        }
+        int8_t *patch = (int8_t *)work->weights; /* Not in use now; panels are 8 times as large as inputs. */
+        gather_inputs(work, row, column, patch);
+        inputs.first = patch;
+        inputs.pixel_bytes = work->quads * TA_QUAD;
+        inputs.row_bytes = kind->in_size * inputs.pixel_bytes;
     }
+    kind->transform_inputs(&inputs, panels, TA_PANEL_COLUMNS * work->pairs * work->words);
     if (kind->find_surplus != NULL) {
+        int32_t input_sums[TA_TILE_MOST_INPUTS * TA_TILE_MOST_INPUTS];
+        sum_inputs(&inputs, kind->in_size, input_sums);
         kind->find_surplus(input_sums, work->surplus + column_in_block * kind->out_size * kind->out_size);
     }
 }
@@ -217,8 +218,13 @@ static void convolve_block(const tile_work *work, const ta_weights *weights, uin
                                    .minimum = work->layer->minimum,
                                    .maximum = work->layer->maximum};
         for (uint32_t tile = 0; tile < count; tile++) {
-            outputs.sums =
-                work->sums + tile / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * TA_PANEL_CHANNELS + tile % TA_PANEL_COLUMNS;
+            const uint32_t in_group = tile % GROUP;
+            outputs.sums = work->sums + tile / GROUP * work->kind->products * TA_TILE_SUMS +
+                           in_group / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * TA_PANEL_CHANNELS +
+                           in_group % TA_PANEL_COLUMNS;
+            if (work->surplus != NULL) {
+                outputs.surplus = work->surplus + tile * work->kind->out_size * work->kind->out_size;
+            }
             store_tile(work, first + tile, &outputs, first_channel);
         }
     }
@@ -227,8 +233,8 @@ static void convolve_block(const tile_work *work, const ta_weights *weights, uin
 TA_FAST_CODE(ta_tiles_convolve)
 void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, const ta_rows *rows,
                        const ta_weights *weights, int32_t first_row, int32_t first_column, uint32_t *scratch) {
-    const uint32_t words = TA_QUAD_WORDS * quads_of(layer),
-                   tile_columns = tiles_along(layer->out_width, kind->out_size);
+    const uint32_t words = TA_QUAD_WORDS * quads_of(layer);
+    const uint32_t tile_columns = tiles_along(layer->out_width, kind->out_size);
     const uint32_t rows_above = kind->row_multiple > 1u ? rows->out_row_begin % kind->row_multiple : 0u;
     const uint32_t tiles =
         tile_columns * tiles_along((uint32_t)(rows->out_row_end - rows->out_row_begin) + rows_above, kind->out_size);
@@ -246,7 +252,7 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
                       .inputs = scratch,
                       .weights = panels,
                       .sums = sums,
-                      .surplus = sums + sum_words(kind, layer->block)};
+                      .surplus = kind->find_surplus == NULL ? NULL : sums + sum_words(kind, layer->block)};
     for (uint32_t first = 0; first < tiles; first += layer->block) {
         const uint32_t left = tiles - first, count = left < layer->block ? left : layer->block;
         work.pairs = (count + TA_PANEL_COLUMNS - 1u) / TA_PANEL_COLUMNS;

@@ -68,7 +68,7 @@ typedef struct {
     uint8_t inputs;       /* Transformed inputs of a tile. */
     uint8_t products;
     uint8_t rounds;
-    uint8_t panels;                      /* The largest number of transformed weights of a round. */
+    uint8_t panels;                      /* The largest number of transformed weights of a round, >= in_size^2 / 8. */
     const uint8_t *round_ends;           /* [rounds]: the index behind the round's last product. */
     const ta_tile_product *product_list; /* [products] */
     /* Writes the word w of input i to panels[i * input_stride + w * TA_PANEL_COLUMNS], for all quads. */
@@ -98,6 +98,12 @@ ta_status ta_tiles_check(const ta_tile_kind *kind, const ta_convolution *layer, 
  * inputs outside of the map and rows that are not readable count as the zero point. */
 void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, const ta_rows *rows,
                        const ta_weights *weights, int32_t first_row, int32_t first_column, uint32_t *scratch);
+
+/* Stores to `place` are done before anything that follows: the compiler else moves the loads of a whole tile to the
+ * front, where they have no registers. */
+static inline void ta_finish(const void *place) {
+    __asm volatile("" : : "r"(place) : "memory");
+}
 
 /* The int8 value of `doubled`, twice a sum with its bias; see ta_doubled_value. */
 static inline int32_t ta_tile_value(const ta_channel *channel, int32_t doubled) {

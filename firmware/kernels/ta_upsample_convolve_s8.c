@@ -264,7 +264,7 @@ static __attribute__((noinline)) void transform_channel(const int32_t *sums, siz
 TA_FAST_CODE(ta_upsample_outputs)
 static void transform_outputs(const ta_tile_outputs *tile) {
     uint32_t values[TILE * TILE];
-    const size_t stride = (size_t)tile->product_stride * sizeof *tile->sums;
+    const size_t stride = TA_TILE_SUMS * sizeof *tile->sums;
     if (tile->channel_count < TA_PANEL_CHANNELS) {
         memset(values, 0, sizeof values);
     }

@@ -6,9 +6,10 @@ import sys
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tinyanime.codegen.errors import UserError
-from tinyanime.host.cycle_model.measured import Comparison, accuracy, compare, measured_sequences
+from tinyanime.host.cycle_model.measured import SOURCES, Accuracy, Comparison, accuracy, compare, measured_sequences
 
 
 def measured_table(comparisons: tuple[Comparison, ...]) -> Table:
@@ -24,7 +25,7 @@ def measured_table(comparisons: tuple[Comparison, ...]) -> Table:
         table.add_row(
             sequence.group,
             sequence.says,
-            shown_code(sequence.code),
+            Text(shown_code(sequence.code)),
             sequence.source,
             f"{sequence.cycles:.2f}",
             f"{row.modelled:.2f}",
@@ -40,6 +41,10 @@ def shown_code(code: tuple[str, ...]) -> str:
     return f"{len(code)} lines: {code[0]}; ... {code[-1]}"
 
 
+def summary(name: str, figures: Accuracy) -> str:
+    return f"{name}: {figures.sequences} sequences, mean error {figures.mean:.1%}, worst {figures.worst:.1%}"
+
+
 def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 200)
     try:
@@ -52,9 +57,8 @@ def main() -> int:
     console.print(measured_table(comparisons))
     for source in sorted({row.sequence.source for row in comparisons}):
         figures = accuracy(row for row in comparisons if row.sequence.source == source)
-        console.print(f"{source}: {figures.sequences} sequences, mean {figures.mean:.1%}, worst {figures.worst:.1%}")
-    figures = accuracy(comparisons)
-    console.print(f"all: {figures.sequences} sequences, mean {figures.mean:.1%}, worst {figures.worst:.1%}")
+        console.print(summary(SOURCES[source], figures), highlight=False, markup=False)
+    console.print(summary("all", accuracy(comparisons)), highlight=False, markup=False)
     return 0
 
 

@@ -43,9 +43,7 @@ def _move(registers: tuple[int, ...], operands: int) -> DecodedResult:
         destinations, sources = registers[:half], registers[half:]
     else:
         destinations, sources = registers[:1], registers[1:]
-    reads = tuple(
-        Read(source, Stage.FP_TO_CORE if source >= FIRST_FP else Stage.EX2_BESIDE_SHIFT) for source in sources
-    )
+    reads = tuple(Read(source, Stage.FP_TO_CORE if source >= FIRST_FP else Stage.EX2) for source in sources)
     writes = tuple(
         Write(register, (timing.FP_MOVED if register >= FIRST_FP else timing.CORE_FROM_FP).available)
         for register in destinations

@@ -60,7 +60,7 @@ def infer_passages(
     """Passages that agree with the executions of all blocks.
 
     What flows into a block equals what flows out; this fixes the flows of loops and branches. What it leaves open is
-    shared evenly. Targets of indirect branches are not known.
+    shared in proportion. Targets of indirect branches are not known.
     """
     counts = {(block.address, block.size): block.executions for block in blocks}
     at: dict[int, list[BlockKey]] = defaultdict(list)
@@ -149,9 +149,12 @@ def _share(
     counts: Mapping[BlockKey, int],
     flows: Mapping[tuple[BlockKey, BlockKey], int],
 ) -> int:
-    """An even share of what the origin still sends and the target still takes."""
-    bounds = []
-    for edges, total in ((outgoing[edge[0]], counts[edge[0]]), (incoming[edge[1]], counts[edge[1]])):
-        left = total - sum(flows[known] for known in edges if known in flows)
-        bounds.append(max(0, left) // max(1, sum(1 for one in edges if one not in flows)))
-    return min(bounds)
+    """A share of what the origin still sends, in proportion to what its open targets still take."""
+    origin, target = edge
+    sends = counts[origin] - sum(flows[known] for known in outgoing[origin] if known in flows)
+    takes = {
+        to: max(0, counts[to] - sum(flows[known] for known in incoming[to] if known in flows))
+        for source, to in outgoing[origin]
+        if (source, to) not in flows
+    }
+    return min(takes[target], max(0, sends) * takes[target] // max(1, sum(takes.values())))

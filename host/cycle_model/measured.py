@@ -8,6 +8,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -18,15 +19,21 @@ from tinyanime.host.cycle_model.instruction import Instruction
 from tinyanime.host.cycle_model.pipeline import loop_cycles, repeated_cycles
 
 _TABLE = Path(__file__).with_name("measured.toml")
+SOURCES = {
+    "J": "[J] jnk0le/random, pipeline cycle test/doc/cortex_m7.md, STM32H743 rev Y (findings, as sequences)",
+    "Q": "[Q] quinapalus.com/cm7cycles.html, STM32H730 (as others quote it)",
+    "C": "[C] Arm Community, Cortex-M7 VFMA usage (as others quote it)",
+}
+"""What the letters of measured.toml stand for."""
 _ASSEMBLER = "arm-none-eabi-as"
 _FLAGS = ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", "-mthumb")
-_FEW, _MANY = 16, 66
+_FEW, _MANY = 10, 40
 """Copies in a row: enough for the store buffer to stand."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSequence:
-    """`cycles` for one copy of `code` among many in a row, or with `loop` for one pass; `source` as in measured.toml."""
+    """`cycles` for one copy of `code` among many in a row, or with `loop` for one pass; `source` is one of SOURCES."""
 
     group: str
     source: str
@@ -81,25 +88,29 @@ def have_assembler() -> bool:
 
 def assembled(rows: Iterable[tuple[str, ...]]) -> tuple[tuple[Instruction, ...], ...]:
     """Each row of assembly lines, decoded; ToolError without an assembler or where it refuses a line."""
-    sources = list(rows)
+    return tuple(decode(code, 0) for code in _machine_code(tuple(rows)))
+
+
+@cache
+def _machine_code(rows: tuple[tuple[str, ...], ...]) -> tuple[bytes, ...]:
     if not have_assembler():
         raise ToolError(
             f"The measured sequences need {_ASSEMBLER}, which is not installed.",
             hint="Install it: sudo apt-get install binutils-arm-none-eabi",
         )
     lines = [".syntax unified", ".thumb"]
-    for index, source in enumerate(sources):
-        lines += [f'.section .code{index},"ax"', *source]
+    for index, row in enumerate(rows):
+        lines += [f'.section .code{index},"ax"', *row]
     with tempfile.TemporaryDirectory() as scratch:
         text, target = Path(scratch) / "sequences.s", Path(scratch) / "sequences.o"
         text.write_text("\n".join(lines) + "\n", encoding="utf-8")
         command = [_ASSEMBLER, *_FLAGS, str(text), "-o", str(target)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise ToolError(f"{_ASSEMBLER} refuses a measured sequence: {done.stderr.strip()[-300:]}")
+            raise ToolError(f"{_ASSEMBLER} refuses a sequence: {done.stderr.strip()[-300:]}")
         with target.open("rb") as stream:
             image = ELFFile(stream)
-            return tuple(decode(image.get_section_by_name(f".code{index}").data(), 0) for index in range(len(sources)))
+            return tuple(bytes(image.get_section_by_name(f".code{index}").data()) for index in range(len(rows)))
 
 
 def compare(sequences: Iterable[MeasuredSequence]) -> tuple[Comparison, ...]:

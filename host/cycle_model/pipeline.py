@@ -210,6 +210,16 @@ class Pipeline:
         self._values.update(moved)
 
 
+def issue_cycles(instructions: Iterable[Instruction]) -> tuple[int, ...]:
+    """The cycle in which each instruction of a row issues, from 0."""
+    pipeline = Pipeline()
+    cycles = []
+    for instruction in instructions:
+        pipeline.issue(instruction)
+        cycles.append(pipeline.issued_at)
+    return tuple(cycles)
+
+
 def repeated_cycles(instructions: tuple[Instruction, ...], *, few: int = 4, many: int = 14) -> float:
     """Cycles of one of many copies in a row: those of `many` less those of `few`, as [Q] measures."""
     reached: list[float] = []

@@ -61,8 +61,8 @@ PRODUCT = ResultLatency(
     "[J] multiplication; [Q] latency 2 from the factors, 1 from the addend",
 )
 CORE_FROM_FP = ResultLatency(
-    "VMOV to a core register: one cycle more than EX2",
-    (3, 3, 3, 3, 3),
+    "VMOV to a core register: as EX2",
+    (2, 2, 2, 2, 2),
     "[J] fpu: vmov to GPR",
 )
 FP_RESULT = ResultLatency(
@@ -81,7 +81,11 @@ FP_CHAINED_RESULT = ResultLatency(
     "[J] fpu: table of result latencies",
 )
 FP_DIVIDED = ResultLatency("VDIV, VSQRT: behind the locked cycles 3 more", (3, 3, 1, 3, 3), "[L] WriteFPDIV32")
-FP_LOADED = ResultLatency("VLDR: 2 cycles, to an accumulation 3", (2, 3, 1, 2, 2), "[J] fpu: vldr")
+FP_LOADED = ResultLatency(
+    "VLDR: the next cycle, to an accumulation 3, to a core register 2",
+    (1, 3, 1, 2, 1),
+    "[J] fpu: vldr; [L] M7LoadSP",
+)
 FP_MOVED = ResultLatency("VMOV into an FP register: 3 cycles", (3, 3, 3, 3, 3), "[J] fpu: vmov from GPR")
 
 LATENCIES: tuple[ResultLatency, ...] = (

@@ -17,7 +17,7 @@ from tinyanime.host.kernel_bench.engines import OURS
 from tinyanime.host.kernel_bench.figures import Figures
 
 BASELINE = Path(__file__).with_name("baseline.json")
-LIMIT_PERCENT = 2.0
+LIMIT_PERCENT = 2
 SMALLEST_INSTRUCTIONS = 1000
 """A layer may grow by this much: what only calls a kernel has no counts worth a percentage."""
 
@@ -61,7 +61,7 @@ class Change:
     @property
     def is_regression(self) -> bool:
         more = self.now.instructions - self.before.instructions
-        return more > SMALLEST_INSTRUCTIONS and self.percent > LIMIT_PERCENT
+        return more > SMALLEST_INSTRUCTIONS and 100 * more > LIMIT_PERCENT * self.before.instructions
 
 
 def counts_of(figures: Iterable[Figures]) -> tuple[Count, ...]:

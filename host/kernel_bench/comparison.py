@@ -34,10 +34,14 @@ _MEASURING = "measuring"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure: every network with these engines on these cores, as (core, engine) pairs."""
+    """What to measure: every network with these engines on these cores, as (core, engine) pairs.
+
+    `cycles`: whether cycles are modelled too, for which every load and store is followed.
+    """
 
     networks: tuple[str, ...]
     runs: tuple[tuple[str, str], ...]
+    cycles: bool = True
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +65,7 @@ def measure(plan: Plan, folder: Path, processes: int, progress: Progress) -> lis
     results: dict[tuple[str, str, str], list[Figures]] = {}
     progress(_MEASURING, 0, len(tasks))
     with ProcessPoolExecutor(processes) as pool:
-        pending = {pool.submit(measure_run, *task, folder): task for task in by_size}
+        pending = {pool.submit(measure_run, *task, folder, cycles=plan.cycles): task for task in by_size}
         try:
             for done in as_completed(pending):
                 results[pending[done]] = done.result()
@@ -73,11 +77,11 @@ def measure(plan: Plan, folder: Path, processes: int, progress: Progress) -> lis
     return [figures for task in tasks for figures in results[task]]
 
 
-def measure_run(name: str, core_name: str, engine_name: str, folder: Path) -> list[Figures]:
+def measure_run(name: str, core_name: str, engine_name: str, folder: Path, *, cycles: bool = True) -> list[Figures]:
     """One network by one engine on one core: the whole first, then its layers."""
     subject = prepare(network(name), folder)
     job = Job(subject.model, subject.graph, core(core_name), folder / core_name / engine_name / name, Builder(folder))
-    return list(_run(subject, job, engine_name))
+    return list(_run(subject, job, engine_name, cycles and core_name == MODELLED_CORE))
 
 
 def prepare(spec: NetworkSpec, folder: Path) -> Subject:
@@ -91,7 +95,7 @@ def prepare(spec: NetworkSpec, folder: Path) -> Subject:
     return Subject(spec, model, graph, photo.tobytes(), expected.tobytes())
 
 
-def _run(subject: Subject, job: Job, engine_name: str) -> Iterator[Figures]:
+def _run(subject: Subject, job: Job, engine_name: str, modelled: bool) -> Iterator[Figures]:
     name, macs = subject.spec.name, graph_macs(subject.graph)
     try:
         built = engine(engine_name)(job)
@@ -106,16 +110,22 @@ def _run(subject: Subject, job: Job, engine_name: str) -> Iterator[Figures]:
         len(subject.expected),
         len(built.layers),
         built.marks,
-        data_cache=job.core.name == MODELLED_CORE,
+        data_cache=modelled,
     )
-    yield from _figures(subject, job.core, engine_name, built, execution)
+    unknown: tuple[int | None, ...] = (None,) * len(built.layers)
+    cycles = section_cycles(execution, built.board) if modelled else unknown
+    yield from _figures(subject, job.core, engine_name, built, execution, cycles)
 
 
 def _figures(
-    subject: Subject, bench_core: BenchCore, engine_name: str, built: BuiltNetwork, execution: Execution
+    subject: Subject,
+    bench_core: BenchCore,
+    engine_name: str,
+    built: BuiltNetwork,
+    execution: Execution,
+    cycles: tuple[int | None, ...],
 ) -> Iterator[Figures]:
     counts = [section.instructions for section in execution.sections]
-    cycles = section_cycles(bench_core, execution, built.board)
     known = [count for count in cycles if count is not None]
     wide = built.board.name != bench_core.board().name
     yield Figures(

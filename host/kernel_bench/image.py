@@ -113,7 +113,9 @@ def _run(command: list[str], problem: str) -> None:
             hint="Install it: sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
         ) from error
     if done.returncode:
-        raise ToolError(f"{problem}: {(text or 'no reason given').splitlines()[-1]}", hint=" ".join(command[:1]))
+        lines = (text or "no reason given").splitlines()
+        reason = next((line for line in lines if "error" in line or "undefined" in line), lines[-1])
+        raise ToolError(f"{problem}: {reason}", hint=f"See all that it says: {' '.join(command)}")
 
 
 def _measured(path: Path, board: Board, kernels: list[Path]) -> Image:

@@ -6,13 +6,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tinyanime.boards.schema import Board
-from tinyanime.host.kernel_bench.cores import BenchCore
 from tinyanime.host.kernel_bench.emulation import Execution, Section
 
 if TYPE_CHECKING:
     from tinyanime.host.cycle_model.flow import ExecutedBlock
 
 MODELLED_CORE = "cortex-m7"
+"""The only core that there is a model of."""
 
 
 class SectionCycles:
@@ -39,10 +39,8 @@ class SectionCycles:
         return round(self._model.report(_blocks(section), self._costs, passages=passages, data=data).cycles)
 
 
-def section_cycles(core: BenchCore, execution: Execution, board: Board) -> tuple[int | None, ...]:
-    """Modelled cycles of each section; None for cores that there is no model of."""
-    if core.name != MODELLED_CORE:
-        return (None,) * len(execution.sections)
+def section_cycles(execution: Execution, board: Board) -> tuple[int, ...]:
+    """Modelled cycles of each section of a program that ran on MODELLED_CORE with `board`'s memories."""
     model = SectionCycles(execution, board)
     return tuple(model.of(section) for section in execution.sections)
 

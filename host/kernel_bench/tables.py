@@ -104,7 +104,7 @@ def _row(figures: Figures, plain: Figures | None) -> tuple[str, ...]:
 
 def _published_rows(network: str, macs: int) -> list[tuple[str, ...]]:
     """Measured cycles of a chip stand where ours are modelled, in parentheses."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for peer in published(network):
         name = f"({peer.system}, {peer.chip})"
         rate = f"({macs / peer.cycles:.2f})"

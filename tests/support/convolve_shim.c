@@ -4,7 +4,10 @@
 
 #include "tinyanime/convolve.h"
 
-enum { KERNEL_REFUSED_BY_SHIM = -1000, FIRST_CONVOLUTION = 32 };
+#include "ta_gemm_s16.h"
+#include "ta_store_sums.h"
+
+enum { KERNEL_REFUSED_BY_SHIM = -1000, FIRST_CONVOLUTION = 32, GEMM_S16 = 48, STORE_SUMS = 49 };
 
 int32_t run_convolution(uint32_t kernel, const int32_t *s, void *const *b);
 
@@ -20,12 +23,28 @@ static const convolution convolutions[] = {
     [2] = {NULL, NULL}, /* Winograd 2x2 */
     [3] = {NULL, NULL}, /* stride 2 */
     [4] = {ta_upsample_convolve_s8, ta_upsample_convolve_s8_scratch_bytes},
+    [5] = {ta_transpose_convolve_s8, ta_transpose_convolve_s8_scratch_bytes},
     [6] = {ta_depthwise_s8, ta_depthwise_s8_scratch_bytes},
 };
+
+/* Inner loops. Buffers: columns, weights, none, sums; sums, channels, none, output. */
+static int32_t run_inner_loop(uint32_t kernel, const int32_t *s, void *const *b) {
+    if (kernel == GEMM_S16) {
+        ta_gemm_s16(b[0], b[1], (uint32_t)s[0], (uint32_t)s[1], b[3]);
+    } else {
+        const ta_panel_channels panel = {
+            .channels = b[1], .count = (uint32_t)s[1], .minimum = (int8_t)s[2], .maximum = (int8_t)s[3]};
+        ta_store_sums(b[0], (uint32_t)s[0], &panel, b[3], (uint32_t)s[4]);
+    }
+    return 0;
+}
 
 /* Buffers: input rows, weights, channels (int32 [out_channels][4]), working memory, output. With the last scalar set
  * only the size of the working memory is returned. */
 int32_t run_convolution(uint32_t kernel, const int32_t *s, void *const *b) {
+    if (kernel == GEMM_S16 || kernel == STORE_SUMS) {
+        return run_inner_loop(kernel, s, b);
+    }
     const uint32_t index = kernel - FIRST_CONVOLUTION;
     if (index >= sizeof convolutions / sizeof convolutions[0] || convolutions[index].convolve == NULL) {
         return KERNEL_REFUSED_BY_SHIM;

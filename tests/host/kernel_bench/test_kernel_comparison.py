@@ -1,0 +1,104 @@
+"""Whole networks by every engine on emulated cores: equal bytes, counts that add up, layers by name."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tinyanime.codegen.models.networks import network
+from tinyanime.host.kernel_bench import comparison
+from tinyanime.host.kernel_bench.comparison import Plan, measure, measure_run
+from tinyanime.host.kernel_bench.cores import core, widened
+from tinyanime.host.kernel_bench.engines import engines_for
+from tinyanime.host.kernel_bench.figures import Figures
+
+pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled kernels outlive the session: their names say what they were made from."""
+    objects = Path(tempfile.gettempdir()) / "tinyanime-kernel-bench-objects"
+    objects.mkdir(exist_ok=True)
+    root = tmp_path_factory.mktemp("bench")
+    (root / "objects").symlink_to(objects)
+    return root
+
+
+def whole(figures: list[Figures]) -> Figures:
+    assert [f.layer for f in figures].count(None) == 1
+    return figures[0]
+
+
+@pytest.mark.parametrize("engine", engines_for(core("cortex-m7")))
+def test_every_engine_computes_the_reference_on_the_cortex_m7(engine: str, folder: Path) -> None:
+    figures = measure_run("ds_cnn", "cortex-m7", engine, folder)
+    total, layers = whole(figures), figures[1:]
+    assert total.output_equal
+    assert total.macs == sum(layer.macs for layer in layers) == network("ds_cnn").macs
+    assert total.instructions == sum(layer.instructions or 0 for layer in layers)
+    assert total.modelled_cycles == sum(layer.modelled_cycles or 0 for layer in layers)
+    convolutions = [layer for layer in layers if layer.macs > 10_000]
+    assert len(convolutions) == 9
+    for layer in convolutions:
+        assert layer.kernel
+        assert layer.instructions is not None
+        assert layer.modelled_cycles is not None
+        assert 0.2 < layer.instructions / layer.macs < 60
+        # Two instructions a cycle at most, and memory that is slower than the core.
+        assert layer.instructions / 2 <= layer.modelled_cycles < 4 * layer.instructions
+    assert total.ram_bytes is not None
+    assert total.ram_bytes >= 25 * 5 * 64
+    assert total.flash_bytes is not None
+    assert total.kernel_code_bytes is not None
+    assert 1000 < total.kernel_code_bytes < total.flash_bytes
+
+
+def test_the_cortex_m0plus_computes_the_same_bytes_with_more_instructions(folder: Path) -> None:
+    small = whole(measure_run("ds_cnn", "cortex-m0plus", "cmsis-nn", folder))
+    large = whole(measure_run("ds_cnn", "cortex-m7", "cmsis-nn", folder))
+    assert small.output_equal
+    assert small.output_sha256 == large.output_sha256
+    assert small.modelled_cycles is None
+    assert (small.instructions or 0) > (large.instructions or 0)
+
+
+def test_counts_are_the_same_each_time_and_without_modelled_cycles(folder: Path) -> None:
+    first, second = (measure_run("ds_cnn", "cortex-m7", "bakenn", folder) for _ in range(2))
+    assert first == second
+    counted = measure_run("ds_cnn", "cortex-m7", "bakenn", folder, cycles=False)
+    assert counted == [replace(figures, modelled_cycles=None) for figures in first]
+
+
+def test_figures_come_in_the_order_of_the_plan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("ds_cnn", "resnet8")
+    runs = (("cortex-m7", "cmsis-nn"), ("cortex-m7", "bakenn"))
+    seen: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(comparison, "ProcessPoolExecutor", _Here)
+    monkeypatch.setattr(comparison, "measure_run", lambda n, c, e, f, *, cycles: [Figures(n, None, c, e, 1)])
+    figures = measure(Plan(names, runs), folder, 2, lambda *step: seen.append(step))
+    assert [(f.network, f.engine) for f in figures] == [(n, e) for n in names for _, e in runs]
+    assert seen[0][1:] == (0, 4)
+    assert seen[-1][1:] == (4, 4)
+
+
+class _Here:
+    """A pool of threads: what a test replaces is replaced in processes of its own too."""
+
+    def __new__(cls, processes: int) -> _Here:
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(processes)  # type: ignore[return-value]
+
+
+def test_a_wider_board_keeps_its_memories_apart() -> None:
+    for name in ("cortex-m7", "cortex-m0plus"):
+        board = widened(core(name).board())
+        regions = sorted(board.memory, key=lambda region: region.base)
+        assert all(a.end <= b.base for a, b in pairwise(regions))
+        assert max(region.size_bytes for region in regions) == 16 * 1024 * 1024
