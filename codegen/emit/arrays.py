@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Conv2D, Filter, FullyConnected, Op, TransposeConv2D
-from tinyanime.codegen.ir.rescale import conv_multipliers
+from tinyanime.codegen.ir.ops import Filter, Op
+from tinyanime.codegen.ir.rescale import FilterOp, conv_multipliers
 from tinyanime.codegen.kernels.catalogue import convolution_kernel
 from tinyanime.codegen.kernels.channels import channel_scales
 from tinyanime.codegen.kernels.kernel import Kernel
@@ -43,7 +43,7 @@ class FilterSymbols:
 
 def filter_of(op: Op) -> Filter | None:
     """The operator's weights, where it has some."""
-    return op.filter if isinstance(op, Conv2D | TransposeConv2D | FullyConnected) else None
+    return op.filter if isinstance(op, FilterOp) else None
 
 
 def weights_bytes(weights: Filter) -> int:
@@ -66,7 +66,7 @@ def constant_arrays(graph: Graph, index: int, op: Op, kernel: Kernel) -> tuple[C
     weights = filter_of(op)
     if weights is None:
         return ()
-    assert isinstance(op, Conv2D | TransposeConv2D | FullyConnected)
+    assert isinstance(op, FilterOp)
     symbols = filter_symbols(index)
     known = convolution_kernel(kernel)
     if known is not None:

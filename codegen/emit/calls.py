@@ -11,20 +11,24 @@ from tinyanime.codegen.ir.rescale import AddParameters, RescaleParameters
 
 @dataclass(frozen=True, slots=True)
 class WeightTile:
-    """Weights and the output channels they make; pointers are C expressions, `output` may be NULL."""
+    """Weights and the output channels they make; pointers are C expressions, `output` may be NULL.
+
+    `packed`: the inputs are in the working memory as the kernel packs them.
+    """
 
     weights: str
     output: str
     first_channel: int
     channels: int
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvolutionCall:
     """Shared by dense, depthwise, grouped and transposed convolution; symbols are C names.
 
-    `tiles` are the weights that calls find in RAM, each once; the dense kernel's template alone knows them. `block`
-    and `channels` are for the kernels of convolve.h.
+    `tiles` are the weights that calls find in RAM, each once; CMSIS-NN's dense kernel and those of convolve.h take
+    them. `block` and `channels` are for the kernels of convolve.h.
     """
 
     template: str

@@ -33,6 +33,7 @@ from tinyanime.codegen.ir.ops import (
     MaxPool,
     Op,
     Pad,
+    Padding,
     PadMode,
     Requantize,
     Reshape,
@@ -40,13 +41,15 @@ from tinyanime.codegen.ir.ops import (
     Size2D,
     SpaceToDepth,
     TransposeConv2D,
+    UpsampleConv2D,
 )
 from tinyanime.codegen.ir.rescale import add_parameters, conv_multipliers, rescale_parameters
 from tinyanime.codegen.ir.tensor import Tensor
+from tinyanime.codegen.kernels.catalogue import computes_channel_ranges
 from tinyanime.codegen.kernels.kernel import Kernel
 
 TILED_KERNEL = "arm_convolve_wrapper_s8"
-"""The kernel that computes a part of the output channels from a part of the weights."""
+"""CMSIS-NN's kernel that computes a part of the output channels from a part of the weights."""
 
 _CONVOLUTION_TEMPLATES = {
     TILED_KERNEL: "network/call_convolve.c.j2",
@@ -69,11 +72,13 @@ def lower_call(graph: Graph, op: Op, kernel: Kernel, symbols: FilterSymbols, poi
 
     ValueError where `pointers` has tiles and the kernel cannot compute a part of the output channels.
     """
-    if pointers.tiles and kernel.function != TILED_KERNEL:
+    if pointers.tiles and kernel.function != TILED_KERNEL and not computes_channel_ranges(kernel):
         raise ValueError(f"{op.name}: {kernel.function} does not take weights tile by tile")
     source = graph.tensors[op.inputs[0]]
     target = graph.output_tensor(op)
     match op:
+        case UpsampleConv2D():
+            return _upsampling(op, kernel, symbols, source, target, pointers.tiles)
         case Conv2D() | TransposeConv2D():
             return _convolution(op, kernel, symbols, source, target, pointers.tiles)
         case FullyConnected():
@@ -165,6 +170,26 @@ def _convolution(
         block=kernel.block,
         tiles=tiles,
     )
+
+
+def _upsampling(
+    op: UpsampleConv2D,
+    kernel: Kernel,
+    symbols: FilterSymbols,
+    source: Tensor,
+    target: Tensor,
+    tiles: tuple[WeightTile, ...],
+) -> Call:
+    """Parameters of the convolution behind the upsampling; heights and widths of the maps before and behind both."""
+    convolution = Conv2D(
+        name=op.name,
+        inputs=op.inputs,
+        output=op.output,
+        filter=op.filter,
+        padding=Padding(1, 1, 1, 1),
+        clamp=op.clamp,
+    )
+    return _convolution(convolution, kernel, symbols, source, target, tiles)
 
 
 def _fully_connected(

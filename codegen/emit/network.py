@@ -14,7 +14,7 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.ir.tensor import Tensor
-from tinyanime.codegen.kernels.catalogue import convolution_kernel
+from tinyanime.codegen.kernels.catalogue import computes_channel_ranges, convolution_kernel
 from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
 from tinyanime.codegen.memory.problem import MemoryPlan
 from tinyanime.codegen.schedule import plan as schedule_plan
@@ -142,7 +142,7 @@ def _layer(
     op = graph.ops[index]
     scratch = _scratch(op, calls)
     symbols = filter_symbols(addresses.owners[index])
-    tiles = _tiles(graph, op, calls, symbols.weights, addresses)
+    tiles = _tiles(graph, op, kernel, calls, symbols.weights, addresses)
     distinct = tuple(dict.fromkeys(tiles))
     number = {tile: position for position, tile in enumerate(distinct)}
     inputs = tuple(tuple(addresses.view(view) for view in call.inputs) for call in calls)
@@ -179,7 +179,7 @@ def _scratch(op: Op, calls: list[schedule_plan.Call]) -> str:
 
 
 def _tiles(
-    graph: Graph, op: Op, calls: list[schedule_plan.Call], weights: str, addresses: Addresses
+    graph: Graph, op: Op, kernel: Kernel, calls: list[schedule_plan.Call], weights: str, addresses: Addresses
 ) -> tuple[WeightTile, ...]:
     """One entry per call; none where all calls find all weights in flash."""
     if not any(call.weights or call.channels for call in calls):
@@ -188,7 +188,7 @@ def _tiles(
     tiles = []
     for call in calls:
         channels = call.channels or everything
-        if not call.tile and channels != everything:
+        if not call.tile and channels != everything and not computes_channel_ranges(kernel):
             raise ValueError(f"{op.name}: channels {channels.begin} to {channels.end} have no tile to go to")
         if call.weights is None and channels != everything:
             raise ValueError(f"{op.name}: channels {channels.begin} to {channels.end} have no weights in RAM")
@@ -198,6 +198,7 @@ def _tiles(
                 addresses.of(call.tile) if call.tile else "NULL",
                 channels.begin,
                 channels.count,
+                call.packed,
             )
         )
     return tuple(tiles)

@@ -105,7 +105,10 @@ def _network_files(source: ProjectInput, context: NetworkContext) -> _Files:
         board=source.board,
         banks=[ReportBank(b.name, peaks[b.name], b.size_bytes, _whole_lines(peaks[b.name])) for b in banks],
         uses_cmsis_nn=bool(_cmsis_functions(source)),
-        uses_tiles=any(isinstance(layer.call, ConvolutionCall) and layer.call.tiles for layer in context.layers),
+        uses_tiles=any(
+            isinstance(layer.call, ConvolutionCall) and layer.call.tiles and not layer.call.block
+            for layer in context.layers
+        ),
         uses_scratch=any(layer.asks_scratch for layer in context.layers),
         layers=context.layers,
         layer_table=context.layer_table,

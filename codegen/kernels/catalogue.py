@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.ir.ops import Filter, Op, Size2D
 from tinyanime.codegen.kernels.direct import DIRECT
 from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.kernels.spec import ConvolutionKernel, Work
+from tinyanime.codegen.kernels.upsample import UPSAMPLE_CONVOLVE
 
-CATALOGUE: tuple[ConvolutionKernel, ...] = (DIRECT,)
+CATALOGUE: tuple[ConvolutionKernel, ...] = (
+    DIRECT,
+    UPSAMPLE_CONVOLVE,
+)
 
 
 def convolution_kernel(kernel: Kernel) -> ConvolutionKernel | None:
@@ -25,3 +30,39 @@ def convolution_work(kernel: Kernel, graph: Graph, op: Op, rows: int) -> Work:
     if known is None:
         raise ValueError(f"{kernel.function} is no kernel of convolve.h")
     return known.work(graph, op, rows, kernel.block)
+
+
+_TILES = {
+    "ta_convolve_direct_s8": Size2D(1, 1),
+    "ta_convolve_winograd_4x4_s8": Size2D(4, 4),
+    "ta_convolve_winograd_2x2_s8": Size2D(2, 2),
+    "ta_convolve_stride2_s8": Size2D(2, 2),
+    "ta_upsample_convolve_s8": Size2D(4, 4),
+}
+"""Outputs of one column, of the kernels that compute a range of channels from their weights alone."""
+
+
+def computes_channel_ranges(kernel: Kernel) -> bool:
+    """Whether the kernel computes some output channels from their weights alone, straight into the output."""
+    return kernel.function in _TILES
+
+
+def packs_once(kernel: Kernel, graph: Graph, op: Op, rows: int) -> bool:
+    """Whether a call of `rows` rows is one block, so that its packed inputs serve other channels of the same rows."""
+    tile = _TILES.get(kernel.function)
+    if tile is None:
+        return False
+    # A call of the upsampling kernel that begins at an odd row computes the one above too.
+    return (
+        ceil((rows + 1) / tile.height if tile.height > 1 else rows) * ceil(graph.output_tensor(op).width / tile.width)
+        <= kernel.block
+    )
+
+
+@lru_cache(maxsize=1024)
+def channel_bytes(kernel: Kernel, weights: Filter) -> int:
+    """Bytes of one output channel's weights in the order of `kernel`."""
+    known = convolution_kernel(kernel)
+    if known is None:
+        return int(weights.values[0].size)
+    return int(known.pack_weights(weights).shape[1])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.ir.ops import Op, UpsampleConv2D
 from tinyanime.codegen.kernels.catalogue import CATALOGUE
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.kernel import Kernel, own
@@ -20,6 +20,9 @@ from tinyanime.codegen.memory.banks import activation_banks
 NO_LIMIT = 1 << 30
 
 _MOST_SCRATCH_BYTES = 128 * 1024
+_TILE_ROWS = 4
+"""Rows of a tile of the Winograd and upsampling kernels."""
+
 _SHARES = (1.0, 0.75, 0.5, 0.25, 0.125)
 """Parts of the fastest memory that working memory may take, as the search over schedules tries them."""
 
@@ -49,6 +52,7 @@ class Refusal:
 @dataclass(eq=False, slots=True)
 class KernelRule:
     """`limits` are the working memories (bytes) worth trying, descending; the first one is the most there may be.
+    `least_rows` are numbers of rows worth computing at a time at least, whatever a strip's height.
 
     Keeps what it found out: one rule serves all schedules of a network that are tried.
     """
@@ -56,6 +60,7 @@ class KernelRule:
     family: KernelFamily
     scratch: PlainScratch
     limits: tuple[int, ...]
+    least_rows: tuple[int, ...] = (1,)
     _candidates: dict[tuple[int, int], tuple[Candidate, ...]] = field(default_factory=dict)
     _refusals: dict[int, tuple[Refusal, ...]] = field(default_factory=dict)
     _known: list[Op] = field(default_factory=list)
@@ -88,6 +93,8 @@ class KernelRule:
         return self._refusals[id(op)]
 
     def _plain(self, graph: Graph, op: Op, rows: int) -> list[Candidate]:
+        if isinstance(op, UpsampleConv2D):
+            return []
         kernel = portable_kernel(graph, op) if self.family is KernelFamily.REFERENCE else plain_kernel(graph, op)
         return [Candidate(kernel, self.scratch.bytes(graph, op, kernel, rows), plain_work(kernel, graph, op, rows))]
 
@@ -116,4 +123,4 @@ def kernel_rule(board: Board, *, pinned: bool, family: KernelFamily = KernelFami
     cheapest = min((bank.access_cost for bank in banks), default=1)
     fast = max((bank.size_bytes for bank in banks if bank.access_cost == cheapest), default=0)
     most = min(fast, _MOST_SCRATCH_BYTES)
-    return KernelRule(family, scratch, tuple(int(most * share) for share in _SHARES))
+    return KernelRule(family, scratch, tuple(int(most * share) for share in _SHARES), (1, _TILE_ROWS))

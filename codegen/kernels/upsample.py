@@ -24,6 +24,9 @@ _INPUTS = 16
 _PRODUCTS = 25
 _CHANNELS = 4
 """Output channels computed at a time."""
+_GROUP_TILES = 8
+_GROUP_SUMS = 32
+"""Sums of a product for so many tiles."""
 _WORD_BYTES = 4
 
 
@@ -46,9 +49,10 @@ class _Amounts:
 
 @dataclass(frozen=True, slots=True)
 class _Cost:
-    """Fitted to counts on an emulated Cortex-M7 (GCC 12, -O3) over 20 shapes: of each unit of `_Amounts`."""
+    """Fitted to counts on an emulated Cortex-M7 (GCC 12, -O3) over 26 shapes: of each unit of `_Amounts`."""
 
     call: float
+    tile: float
     inner_word: float
     """Of a tile whose inputs are all inside the map."""
     edge_word: float
@@ -70,6 +74,7 @@ class _Cost:
         unaligned = self.unaligned_outputs if a.channels % _CHANNELS else 0.0
         return ceil(
             self.call
+            + self.tile * a.tiles
             + inputs * a.words
             + self.weight_word * a.blocks * a.channels * a.words
             + self.group * a.blocks * a.groups
@@ -78,8 +83,8 @@ class _Cost:
         )
 
 
-_INSTRUCTIONS = _Cost(2500, 137, 487, 86, 1150, 353.8, 960, 277, 490)
-_CYCLES = _Cost(3050, 96, 377, 62, 1320, 204.7, 1040, 162, 440)
+_INSTRUCTIONS = _Cost(7000, 260, 128, 210, 82, 1190, 346.8, 752, 294, 580)
+_CYCLES = _Cost(6200, 250, 91, 167, 57, 1260, 201, 924, 180, 360)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,8 @@ class UpsampleConvolve:
 
     def scratch_bytes(self, graph: Graph, op: Op, block: int) -> int:
         words = _words(graph, op)
-        return _WORD_BYTES * (_INPUTS * block * words + _PRODUCTS * _CHANNELS * (words + block))
+        sums = _PRODUCTS * _GROUP_SUMS * ceil(block / _GROUP_TILES)
+        return _WORD_BYTES * (_INPUTS * block * words + _PRODUCTS * _CHANNELS * words + sums)
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         channels, height, width, depth = weights.values.shape

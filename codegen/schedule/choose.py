@@ -50,6 +50,9 @@ _MOST_PLACED = 2
 _LEAST_HOPE = 1.01
 """Another small schedule is placed only if its fullest step is smaller than the best plan by this factor."""
 
+_MOST_LIMITS = 3
+"""Limits of the kernels' working memory for which the fastest schedule is planned."""
+
 _BETWEEN = (0.75, 0.5, 0.25)
 """Budgets between the nearly fastest layout's and the smallest one's, where the former has no plan."""
 
@@ -99,6 +102,16 @@ def choose_schedule(
     return _Choice(graph, board, rule, options or ScheduleOptions(), banks).best()
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Trial:
+    """A schedule without its transfers, and what came of it with them."""
+
+    schedule: Schedule
+    transfers: TransferOptions
+    cycles: int
+    peak_bytes: int
+
+
 @dataclass(eq=False, slots=True)
 class _Choice:
     graph: Graph
@@ -140,25 +153,39 @@ class _Choice:
         return (wanted,)
 
     def _fastest(self, template: Layout) -> PlannedSchedule | None:
-        """The first of the nearly fastest layouts that has a plan, with the size of weight tiles that suits it."""
-        space = layout_space(self.graph, self.rule, CostModel(), template)
-        for layout in _by_speed(space, sum(bank.size_bytes for bank in self.banks)):
-            if found := self._with_best_transfers(layout):
-                return found
-        return None
+        """The fastest plan there is, and of nearly equally fast ones the smallest.
 
-    def _with_best_transfers(self, layout: Layout) -> PlannedSchedule | None:
-        built = self._built(RecomputeVariant(self.graph, ()), layout)
-        found = [
-            planned
-            for transfers in self._transfer_choices(built)
-            if (planned := self._realise(built, transfers, exact=False)) is not None
-        ]
+        Working memory of the kernels and tiles of weights compete for fast memory: for several limits of the former
+        the first of the nearly fastest layouts that has a plan is tried with several sizes of the latter.
+        """
+        space = layout_space(self.graph, self.rule, CostModel(), template)
+        room = sum(bank.size_bytes for bank in self.banks)
+        found: list[_Trial] = []
+        tried: set[Layout] = set()
+        for limit in self.rule.limits[:_MOST_LIMITS]:
+            for layout in _by_speed(space.within(limit), room):
+                if layout in tried:
+                    break
+                tried.add(layout)
+                if trials := self._with_all_transfers(layout):
+                    found += trials
+                    break
         if not found:
             return None
-        least = min(planned.timeline.total_cycles for planned in found)
-        close = (planned for planned in found if planned.timeline.total_cycles <= CLOSE_CYCLES * least)
-        return self._realise(built, min(close, key=_total_peak).transfers, exact=True)
+        least = min(trial.cycles for trial in found)
+        close = (trial for trial in found if trial.cycles <= CLOSE_CYCLES * least)
+        best = min(close, key=lambda trial: trial.peak_bytes)
+        return self._realise(best.schedule, best.transfers, exact=True)
+
+    def _with_all_transfers(self, layout: Layout) -> list[_Trial]:
+        """The layout with every choice of transfers that has a plan."""
+        built = self._built(RecomputeVariant(self.graph, ()), layout)
+        trials = []
+        for transfers in self._transfer_choices(built):
+            planned = self._realise(built, transfers, exact=False)
+            if planned is not None:
+                trials.append(_Trial(built, transfers, planned.timeline.total_cycles, _total_peak(planned)))
+        return trials
 
     def _smallest(self, template: Layout) -> PlannedSchedule | None:
         """The plan of least memory; for speed the first plan that there is.
@@ -254,11 +281,7 @@ def _by_speed(space: LayoutSpace, room_bytes: int) -> Iterator[Layout]:
     fastest = space.fastest(room_bytes)
     if fastest is None:
         return
-    close = next(
-        option
-        for budget in space.budgets()
-        if (option := space.fastest(budget)) is not None and option.cycles <= CLOSE_CYCLES * fastest.cycles
-    )
+    close = space.smallest(int(CLOSE_CYCLES * fastest.cycles))
     tried = {close.layout}
     yield close.layout
     smallest = space.smallest()

@@ -21,6 +21,8 @@ AccessCost = Callable[[str], int]
 """Access cost (`Bank.access_cost`) of the bank that holds a buffer; 1 for tightly coupled memory."""
 
 _WORD_BYTES = 4
+_CALL_INSTRUCTIONS = 200
+"""What another call for other channels costs beside its share of the work."""
 
 
 def _tightly_coupled(buffer: str) -> int:
@@ -38,10 +40,11 @@ class CostModel:
         """What one kernel call does by itself, estimated. Of calls without a kernel: by the plain one."""
         op, rows = graph.ops[call.op], call.output.rows.count
         kernel = call.kernel or plain_kernel(graph, op)
-        if convolution_kernel(kernel) is not None:
-            return convolution_work(kernel, graph, op, rows)
         channels = call.channels.count if call.channels else None
-        return plain_work(kernel, graph, op, rows, channels)
+        if convolution_kernel(kernel) is None:
+            return plain_work(kernel, graph, op, rows, channels)
+        work = convolution_work(kernel, graph, op, rows)
+        return work if channels is None else _part(work, channels / graph.output_tensor(op).channels)
 
     def call_instructions(self, graph: Graph, call: Call) -> int:
         """Instructions of one kernel call, estimated."""
@@ -72,6 +75,16 @@ class CostModel:
         if not call.tile or call.channels is None:
             return 0
         return call.output.rows.count * graph.tensors[call.output.tensor].width * call.channels.count
+
+
+def _part(work: Work, share: float) -> Work:
+    """Of a call for a part of the output channels: packing the inputs is shared out, since it is done once."""
+    return Work(
+        ceil(work.instructions * share) + _CALL_INSTRUCTIONS,
+        ceil(work.cycles * share) + _CALL_INSTRUCTIONS,
+        ceil(work.scratch_bytes * share),
+        ceil(work.weight_bytes * share),
+    )
 
 
 def _waits(size_bytes: int, access_cost: int) -> int:

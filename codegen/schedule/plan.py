@@ -65,7 +65,7 @@ class Span:
 class WeightSpan:
     """`size_bytes` bytes of the weights of operator `op` where they lie in flash, from `offset_bytes` on.
 
-    The bytes are those of the generated array: int8 [out channels, kernel rows, kernel columns, in channels].
+    The bytes are those of the generated array: one output channel after the other, each in its kernel's order.
     """
 
     op: int
@@ -93,8 +93,10 @@ class Call:
     virtual rows above and below the rows that are read (at the edges of the map only).
 
     With `channels`, a convolution computes only these output channels from the weights in `weights` (their WeightSpan
-    copied into RAM), through the buffer `tile` (int8 [rows, columns, channels of the range]); the bytes of `output`
-    that belong to other channels stay as they are. `tile` is empty where the range is all channels.
+    copied into RAM); the bytes of `output` that belong to other channels stay as they are. CMSIS-NN's kernel does so
+    through the buffer `tile` (int8 [rows, columns, channels of the range]), which is empty where the range is all
+    channels; those of convolve.h write between the other channels by themselves. `packed`: `scratch` holds the inputs
+    of these rows as such a kernel wants them, from the call before, which was for other channels of the same rows.
     """
 
     op: int
@@ -107,6 +109,7 @@ class Call:
     weights: Span | None = None
     tile: str = ""
     kernel: Kernel | None = None
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

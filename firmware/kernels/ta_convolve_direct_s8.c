@@ -127,18 +127,22 @@ __attribute__((noinline)) static void widen_columns(const conv_call *call, uint3
     }
 }
 
-/* Copies a run of bytes at any address, in words (the last one overlaps the one before) where it has four. */
+/* Copies a run of bytes at any address: in words, the last of which overlaps the one before, on cores that load them
+ * from any address. */
 static inline void copy_run(int8_t *target, const int8_t *source, uint32_t bytes) {
-    if (bytes < GROUP) {
-        for (uint32_t i = 0; i < bytes; i++) {
-            target[i] = source[i];
+    uint32_t done = 0;
+#if defined(__ARM_FEATURE_UNALIGNED) || defined(__x86_64__) || defined(__aarch64__)
+    if (bytes >= GROUP) {
+        for (; done + GROUP < bytes; done += GROUP) {
+            memcpy(target + done, source + done, GROUP);
         }
-        return;
+        memcpy(target + bytes - GROUP, source + bytes - GROUP, GROUP);
+        done = bytes;
     }
-    for (uint32_t i = 0; i + GROUP < bytes; i += GROUP) {
-        memcpy(target + i, source + i, GROUP);
+#endif
+    for (; done < bytes; done++) {
+        target[done] = source[done];
     }
-    memcpy(target + bytes - GROUP, source + bytes - GROUP, GROUP);
 }
 
 /* Copies a run for each of `count` lines that lie `line_bytes` apart. */
@@ -332,16 +336,21 @@ ta_status ta_convolve_direct_s8(const ta_convolution *layer, const ta_rows *rows
     if (scratch_bytes < ta_convolve_direct_s8_scratch_bytes(layer)) {
         return TA_ERROR_SCRATCH;
     }
+    const uint32_t pixels = (uint32_t)(rows->out_row_end - rows->out_row_begin) * layer->out_width;
+    if (rows->packed > (pixels <= layer->block ? 1u : 0u)) {
+        return TA_ERROR_ARGUMENT;
+    }
     const conv_call call = {.layer = layer,
                             .rows = rows,
                             .memory = divide(layer, scratch),
                             .groups = groups_per_column(layer),
                             .offset = (uint16_t)layer->in_offset * 0x10001u};
-    const uint32_t pixels = (uint32_t)(rows->out_row_end - rows->out_row_begin) * layer->out_width;
     int8_t *output = rows->output + weights->first_channel;
     for (uint32_t first = 0; first < pixels; first += layer->block) {
         const uint32_t count = pixels - first < layer->block ? pixels - first : layer->block;
-        pack_block(&call, first, count);
+        if (rows->packed == 0) {
+            pack_block(&call, first, count);
+        }
         multiply_block(&call, weights, count, output + first * (uint32_t)layer->out_channels);
     }
     return TA_OK;

@@ -1,4 +1,3 @@
-#include "ta_convolution.h"
 #include "ta_tiles.h"
 #include "ta_winograd_4x4_weights.h"
 #include "tinyanime/fast_code.h"
@@ -166,6 +165,7 @@ static void transform_outputs(const ta_tile_outputs *tile) {
         store_channel(to.sums + index * TA_PANEL_COLUMNS, to.surplus, &channel, to.output + index, to.row_bytes,
                       to.pixel_bytes);
     }
+    ta_tiles_clamp(tile, OUTPUTS);
 }
 
 /* Twice the outputs of the constants in the weights' low lanes. */
@@ -211,14 +211,5 @@ uint32_t ta_convolve_winograd_4x4_s8_scratch_bytes(const ta_convolution *layer) 
 
 ta_status ta_convolve_winograd_4x4_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                       void *scratch, uint32_t scratch_bytes) {
-    const ta_status status = ta_tiles_check(&kind, layer, rows, weights, scratch_bytes);
-    if (status != TA_OK) {
-        return status;
-    }
-    if (layer->stride_height != 1u || layer->stride_width != 1u || !ta_windows_are_readable(layer, rows)) {
-        return TA_ERROR_ARGUMENT;
-    }
-    ta_tiles_convolve(&kind, layer, rows, weights, ta_input_row(layer, rows->out_row_begin, 0),
-                      -(int32_t)layer->pad_left, scratch);
-    return TA_OK;
+    return ta_tiles_convolve_strided(&kind, 1, layer, rows, weights, scratch, scratch_bytes);
 }

@@ -8,8 +8,8 @@
 
 /* Four channels at a time: the input rows are widened into words of two rows of one channel, so that one dual
  * multiply-accumulate takes two taps of a kernel column. Row v of the padded map (v = input row + pad_top) is half of
- * pair v / 2; the pairs of a window lie in a ring of panels. An output row reads the whole ring from slot 0 on;
- * the taps are rotated instead, which costs nothing: they stand in memory twice, one behind the other, for windows that
+ * pair v / 2; the pairs of a window lie in a ring of panels. An output row reads the whole ring from slot 0 on; the
+ * taps are rotated instead, which costs nothing: they stand in memory twice, one behind the other, for windows that
  * begin in an even row and for those that begin in an odd one. Taps are widened to twice the weights, since the
  * requantization begins with a doubling. */
 #define CHANNELS 4u  /* at a time */
@@ -81,6 +81,20 @@ static inline uint32_t load_bytes(const int8_t *bytes, uint32_t count) {
     return word;
 }
 
+/* The first `count` bytes of `word`. */
+static inline void store_bytes(int8_t *to, uint32_t word, uint32_t count) {
+    to[0] = (int8_t)(uint8_t)word;
+    if (count > 1) {
+        to[1] = (int8_t)(uint8_t)(word >> 8);
+    }
+    if (count > 2) {
+        to[2] = (int8_t)(uint8_t)(word >> 16);
+    }
+    if (count > 3) {
+        to[3] = (int8_t)(uint8_t)(word >> 24);
+    }
+}
+
 /* Four channels of a pixel in two rows, from the bytes of each row. */
 static inline void widen_pixel(uint32_t *to, uint32_t offsets, uint32_t upper, uint32_t lower) {
     const uint32_t front = ta_low_lanes(upper, lower), back = ta_high_lanes(upper, lower);
@@ -150,31 +164,31 @@ static void clear_outside(const depthwise_part *part) {
     }
 }
 
-/* The bytes of a tap, one per channel; zeros outside of the kernel. */
-static inline uint32_t load_tap(const ta_convolution *layer, const int8_t *weights, uint32_t lanes, uint32_t row,
-                                uint32_t column) {
-    if (row >= layer->kernel_height) {
-        return 0;
-    }
-    const int8_t *tap = weights + lanes * (row * layer->kernel_width + column);
-    return lanes == CHANNELS ? ta_load_word(tap) : load_bytes(tap, lanes);
-}
-
-/* Two rotations of the taps for windows that begin in an even (odd == 0) or odd row. */
+/* Two rotations of the taps for windows that begin in an even (odd == 0) or odd row. A row outside of the kernel is one
+ * tap of zeros that is read again and again. */
 static void widen_taps(const depthwise_part *part, const int8_t *weights, uint32_t odd) {
     const ta_convolution *layer = part->layer;
-    const uint32_t rotation = part->sizes.rotation;
+    const uint32_t lanes = part->lanes, rotation = part->sizes.rotation;
+    const uint32_t row_bytes = lanes * layer->kernel_width;
+    const uint32_t zeros = 0;
     uint32_t *to = part->taps + 2u * odd * rotation;
     for (uint32_t pair = 0; pair < part->sizes.pairs; pair++) {
         const uint32_t row = 2u * pair - odd;
+        const uint32_t upper_step = row < layer->kernel_height ? lanes : 0;
+        const uint32_t lower_step = row + 1u < layer->kernel_height ? lanes : 0;
+        const int8_t *upper = upper_step != 0 ? weights + row * row_bytes : (const int8_t *)&zeros;
+        const int8_t *lower = lower_step != 0 ? weights + (row + 1u) * row_bytes : (const int8_t *)&zeros;
         for (uint32_t column = 0; column < layer->kernel_width; column++) {
-            const uint32_t upper = load_tap(layer, weights, part->lanes, row, column);
-            const uint32_t lower = load_tap(layer, weights, part->lanes, row + 1u, column);
-            const uint32_t front = ta_low_lanes(upper, lower), back = ta_high_lanes(upper, lower);
+            const bool whole = lanes == CHANNELS;
+            const uint32_t high = whole ? ta_load_word(upper) : load_bytes(upper, lanes);
+            const uint32_t low = whole ? ta_load_word(lower) : load_bytes(lower, lanes);
+            const uint32_t front = ta_low_lanes(high, low), back = ta_high_lanes(high, low);
             to[0] = to[rotation] = ta_widen_even(ta_widen_even(0, front), front);
             to[1] = to[rotation + 1u] = ta_widen_odd(ta_widen_odd(0, front), front);
             to[2] = to[rotation + 2u] = ta_widen_even(ta_widen_even(0, back), back);
             to[3] = to[rotation + 3u] = ta_widen_odd(ta_widen_odd(0, back), back);
+            upper += upper_step;
+            lower += lower_step;
             to += CHANNELS;
         }
     }
@@ -215,11 +229,18 @@ static inline uint32_t multiply_accumulate(uint32_t sum, uint32_t x, uint32_t w)
 #endif
 }
 
-/* Sums of one channel of a tile: all are `bias` before. Sizes are constants wherever it is inlined, so that every input
- * and every tap of a pair of kernel rows is loaded once. */
-static inline __attribute__((always_inline)) void sum_tile(uint32_t sums[TILE], uint32_t bias, uint32_t panel,
-                                                           const uint32_t *pixels, const uint32_t *taps, uint32_t pairs,
-                                                           uint32_t kernel_width, uint32_t stride) {
+/* Where a tile begins in slots 0 and 1 of the ring, one channel. */
+typedef struct {
+    const uint32_t *upper, *lower;
+} tile_start;
+
+/* Sums of one channel of a tile, which all are `bias` before; moves `at` to the next tile. Sizes are constants wherever
+ * it is inlined, so that every input and every tap of a pair of kernel rows is loaded once. */
+static inline __attribute__((always_inline)) void sum_tile(uint32_t sums[TILE], uint32_t bias,
+                                                           const depthwise_part *part, tile_start *at,
+                                                           const uint32_t *taps, uint32_t pairs, uint32_t kernel_width,
+                                                           uint32_t stride) {
+    const uint32_t *pixels = at->upper;
     for (uint32_t output = 0; output < TILE; output++) {
         sums[output] = bias;
     }
@@ -234,26 +255,32 @@ static inline __attribute__((always_inline)) void sum_tile(uint32_t sums[TILE], 
                 }
             }
         }
-        pixels += panel;
+        pixels += part->sizes.panel;
         taps += CHANNELS * kernel_width;
     }
+    at->upper += CHANNELS * TILE * stride;
 }
 
-static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
-                                const uint32_t *pixels, const uint32_t *taps) {
-    for (uint32_t output = 0; output < TILE; output++) {
-        sums[output] = bias;
-    }
+static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
+                                const uint32_t *taps) {
+    const uint32_t kernel_width = part->layer->kernel_width, step = CHANNELS * part->layer->stride_width;
+    const uint32_t *row = at->upper;
+    uint32_t sum[TILE] = {bias, bias, bias, bias};
     for (uint32_t pair = 0; pair < part->sizes.pairs; pair++) {
-        for (uint32_t column = 0; column < part->layer->kernel_width; column++) {
-            for (uint32_t output = 0; output < TILE; output++) {
-                const uint32_t x = pixels[CHANNELS * (column + output * part->layer->stride_width)];
-                sums[output] = multiply_accumulate(sums[output], x, *taps);
-            }
+        const uint32_t *pixels = row;
+        for (uint32_t column = 0; column < kernel_width; column++) {
+            const uint32_t tap = *taps;
+            sum[0] = multiply_accumulate(sum[0], pixels[0], tap);
+            sum[1] = multiply_accumulate(sum[1], pixels[step], tap);
+            sum[2] = multiply_accumulate(sum[2], pixels[2u * step], tap);
+            sum[3] = multiply_accumulate(sum[3], pixels[3u * step], tap);
+            pixels += CHANNELS;
             taps += CHANNELS;
         }
-        pixels += panel;
+        row += part->sizes.panel;
     }
+    memcpy(sums, sum, sizeof sum);
+    at->upper += TILE * step;
 }
 
 #if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
@@ -263,12 +290,11 @@ static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const depthw
  * bias. */
 #define SUM_OPERANDS                                                                                                   \
     [s0] "=&r"(sums[0]), [s1] "=&r"(sums[1]), [s2] "=&r"(sums[2]), [s3] "+&r"(s3), [w0] "=&r"(w0), [w1] "=&r"(w1),     \
-        [w2] "=&r"(w2), [a] "=&r"(a),                                                                                  \
-        [b] "=&r"(b) : [taps] "r"(taps), [upper] "r"(pixels), [lower] "r"(pixels + panel) : "memory"
+        [w2] "=&r"(w2), [a] "=&r"(a), [b] "=&r"(b), [upper] "+&r"(at->upper),                                          \
+        [lower] "+&r"(at->lower) : [taps] "r"(taps) : "memory"
 
-static inline __attribute__((always_inline)) void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias,
-                                                               const depthwise_part *part, uint32_t panel,
-                                                               const uint32_t *pixels, const uint32_t *taps) {
+static inline __attribute__((always_inline)) void
+sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at, const uint32_t *taps) {
     (void)part;
     uint32_t s3 = bias, w0, w1, w2, a, b;
     __asm volatile("ldr.w %[w0], [%[taps]]\n ldr.w %[a], [%[upper]]\n"
@@ -278,10 +304,10 @@ static inline __attribute__((always_inline)) void sum_tile_3x3(uint32_t sums[TIL
                    "smlad %[s0], %[b], %[w1], %[s0]\n ldr.w %[b], [%[upper], #48]\n"
                    "smlad %[s2], %[a], %[w0], %[s3]\n"
                    "smlad %[s1], %[a], %[w1], %[s1]\n"
-                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[upper], #64]\n"
+                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[upper], #64]!\n"
                    "smlad %[s3], %[b], %[w0], %[s3]\n ldr.w %[w0], [%[taps], #48]\n"
                    "smlad %[s2], %[b], %[w1], %[s2]\n"
-                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[upper], #80]\n"
+                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[upper], #16]\n"
                    "smlad %[s3], %[a], %[w1], %[s3]\n ldr.w %[w1], [%[taps], #64]\n"
                    "smlad %[s2], %[a], %[w2], %[s2]\n ldr.w %[a], [%[lower]]\n"
                    "smlad %[s3], %[b], %[w2], %[s3]\n ldr.w %[b], [%[lower], #16]\n"
@@ -290,10 +316,10 @@ static inline __attribute__((always_inline)) void sum_tile_3x3(uint32_t sums[TIL
                    "smlad %[s0], %[b], %[w1], %[s0]\n ldr.w %[b], [%[lower], #48]\n"
                    "smlad %[s2], %[a], %[w0], %[s2]\n"
                    "smlad %[s1], %[a], %[w1], %[s1]\n"
-                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[lower], #64]\n"
+                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[lower], #64]!\n"
                    "smlad %[s3], %[b], %[w0], %[s3]\n"
                    "smlad %[s2], %[b], %[w1], %[s2]\n"
-                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[lower], #80]\n"
+                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[lower], #16]\n"
                    "smlad %[s3], %[a], %[w1], %[s3]\n"
                    "smlad %[s2], %[a], %[w2], %[s2]\n"
                    "smlad %[s3], %[b], %[w2], %[s3]\n"
@@ -302,8 +328,8 @@ static inline __attribute__((always_inline)) void sum_tile_3x3(uint32_t sums[TIL
 }
 
 static inline __attribute__((always_inline)) void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias,
-                                                                        const depthwise_part *part, uint32_t panel,
-                                                                        const uint32_t *pixels, const uint32_t *taps) {
+                                                                        const depthwise_part *part, tile_start *at,
+                                                                        const uint32_t *taps) {
     (void)part;
     uint32_t s3 = bias, w0, w1, w2, a, b;
     __asm volatile("ldr.w %[w0], [%[taps]]\n ldr.w %[a], [%[upper]]\n"
@@ -317,7 +343,7 @@ static inline __attribute__((always_inline)) void sum_tile_3x3_stride_2(uint32_t
                    "smlad %[s1], %[a], %[w2], %[s1]\n ldr.w %[a], [%[upper], #96]\n"
                    "smlad %[s2], %[b], %[w1], %[s2]\n ldr.w %[b], [%[upper], #112]\n"
                    "smlad %[s3], %[a], %[w0], %[s3]\n ldr.w %[w0], [%[taps], #48]\n"
-                   "smlad %[s2], %[a], %[w2], %[s2]\n ldr.w %[a], [%[upper], #128]\n"
+                   "smlad %[s2], %[a], %[w2], %[s2]\n ldr.w %[a], [%[upper], #128]!\n"
                    "smlad %[s3], %[b], %[w1], %[s3]\n ldr.w %[b], [%[lower]]\n"
                    "smlad %[s3], %[a], %[w2], %[s3]\n ldr.w %[a], [%[lower], #16]\n"
                    "ldr.w %[w1], [%[taps], #64]\n"
@@ -330,7 +356,7 @@ static inline __attribute__((always_inline)) void sum_tile_3x3_stride_2(uint32_t
                    "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[lower], #96]\n"
                    "smlad %[s2], %[a], %[w1], %[s2]\n ldr.w %[a], [%[lower], #112]\n"
                    "smlad %[s3], %[b], %[w0], %[s3]\n"
-                   "smlad %[s2], %[b], %[w2], %[s2]\n ldr.w %[b], [%[lower], #128]\n"
+                   "smlad %[s2], %[b], %[w2], %[s2]\n ldr.w %[b], [%[lower], #128]!\n"
                    "smlad %[s3], %[a], %[w1], %[s3]\n"
                    "smlad %[s3], %[b], %[w2], %[s3]\n"
                    : SUM_OPERANDS);
@@ -339,68 +365,63 @@ static inline __attribute__((always_inline)) void sum_tile_3x3_stride_2(uint32_t
 
 #else
 
-static inline void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
-                                const uint32_t *pixels, const uint32_t *taps) {
-    (void)part;
-    sum_tile(sums, bias, panel, pixels, taps, 2, 3, 1);
+static inline void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
+                                const uint32_t *taps) {
+    sum_tile(sums, bias, part, at, taps, 2, 3, 1);
 }
 
-static inline void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
-                                         const uint32_t *pixels, const uint32_t *taps) {
-    (void)part;
-    sum_tile(sums, bias, panel, pixels, taps, 2, 3, 2);
+static inline void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
+                                         const uint32_t *taps) {
+    sum_tile(sums, bias, part, at, taps, 2, 3, 2);
 }
 
 #endif
 
-static inline void sum_tile_5x5(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
-                                const uint32_t *pixels, const uint32_t *taps) {
-    (void)part;
-    sum_tile(sums, bias, panel, pixels, taps, 3, 5, 1);
+static inline void sum_tile_5x5(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
+                                const uint32_t *taps) {
+    sum_tile(sums, bias, part, at, taps, 3, 5, 1);
 }
 
-static inline void sum_tile_5x5_stride_2(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
-                                         const uint32_t *pixels, const uint32_t *taps) {
-    (void)part;
-    sum_tile(sums, bias, panel, pixels, taps, 3, 5, 2);
+static inline void sum_tile_5x5_stride_2(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
+                                         const uint32_t *taps) {
+    sum_tile(sums, bias, part, at, taps, 3, 5, 2);
 }
 
-typedef void sum_function(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, uint32_t panel,
-                          const uint32_t *pixels, const uint32_t *taps);
+typedef void sum_function(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
+                          const uint32_t *taps);
 
 /* Stages one output row of a part; `taps` are those of slot 0. */
 static inline __attribute__((always_inline)) void compute_row(const depthwise_part *part, const uint32_t *taps,
-                                                              sum_function *sum, uint32_t stride) {
+                                                              sum_function *sum) {
     for (uint32_t lane = 0; lane < part->lanes; lane++) {
         const ta_channel channel = part->channels[lane];
-        const uint32_t *pixels = part->panels + lane;
-        const uint32_t panel = part->sizes.panel;
+        const uint32_t bias = (uint32_t)channel.bias << 1;
+        tile_start at = {part->panels + lane, part->panels + part->sizes.panel + lane};
         int8_t *stage = (int8_t *)part->stage + lane;
         const int8_t *const end = stage + CHANNELS * part->columns;
         while (stage < end) {
             uint32_t sums[TILE];
-            sum(sums, (uint32_t)channel.bias << 1, part, panel, pixels, taps);
+            sum(sums, bias, part, &at, taps);
             for (uint32_t output = 0; output < TILE; output++) {
-                stage[CHANNELS * output] = staged(ta_doubled_value(&channel, (int32_t)sums[output]), part->layer);
+                *stage = staged(ta_doubled_value(&channel, (int32_t)sums[output]), part->layer);
+                stage += CHANNELS;
             }
-            pixels += CHANNELS * TILE * stride;
-            stage += CHANNELS * TILE;
         }
         taps++;
     }
 }
 
-#define COMPUTE_ROW(name, stride)                                                                                      \
+#define COMPUTE_ROW(name)                                                                                              \
     TA_FAST_CODE(ta_depthwise_##name)                                                                                  \
     static __attribute__((noinline)) void compute_##name(const depthwise_part *part, const uint32_t *taps) {           \
-        compute_row(part, taps, sum_tile_##name, stride);                                                              \
+        compute_row(part, taps, sum_tile_##name);                                                                      \
     }
 
-COMPUTE_ROW(3x3, 1)
-COMPUTE_ROW(3x3_stride_2, 2)
-COMPUTE_ROW(5x5, 1)
-COMPUTE_ROW(5x5_stride_2, 2)
-COMPUTE_ROW(any, part->layer->stride_width)
+COMPUTE_ROW(3x3)
+COMPUTE_ROW(3x3_stride_2)
+COMPUTE_ROW(5x5)
+COMPUTE_ROW(5x5_stride_2)
+COMPUTE_ROW(any)
 
 typedef void compute_function(const depthwise_part *part, const uint32_t *taps);
 
@@ -436,9 +457,7 @@ static __attribute__((noinline)) void store_row(const depthwise_part *part, int8
     } else {
         for (; stage != end; stage++) {
             const uint32_t bytes = finished(*stage, minimums, maximums);
-            for (uint32_t lane = 0; lane < part->lanes; lane++) {
-                to[lane] = (int8_t)(uint8_t)(bytes >> (8u * lane));
-            }
+            store_bytes(to, bytes, part->lanes);
             to += step;
         }
     }

@@ -84,6 +84,102 @@ TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32
                    "pop {r4-r11, pc}\n");
 }
 
+#elif defined(__ARM_ARCH_6M__)
+
+/* Without dual multiplications every element is taken out of its word, and MULS overwrites a factor. Two channels of a
+ * pair of columns at a time: 8 products of 29 instructions, with the sums in r8 to r11 (ADD takes any register) and the
+ * words in r2 to r5. Four words are unrolled; where `words` is no multiple of 4, the first pass is half of one.
+ * r0 columns, r1 weights, r12 end of the weights, lr: 0 for the first two channels, then 1. */
+#define COLUMNS "[sp]" /* of the current pair */
+#define WEIGHTS "[sp, #4]"
+#define WORDS "[sp, #8]"
+#define PAIRS "[sp, #12]"
+#define SUMS "[sp, #16]"
+#define WORD(weight_0, weight_1)                                                                                       \
+    "ldmia r0!, {r2, r3}\n"                                                                                            \
+    "ldr r4, [r1, #" weight_0 "]\n"                                                                                    \
+    "ldr r5, [r1, #" weight_1 "]\n"                                                                                    \
+    "sxth r6, r2\n sxth r7, r4\n muls r7, r6\n add r8, r7\n"                                                           \
+    "sxth r7, r5\n muls r6, r7\n add r10, r6\n"                                                                        \
+    "sxth r6, r3\n muls r7, r6\n add r11, r7\n"                                                                        \
+    "sxth r7, r4\n muls r6, r7\n add r9, r6\n"                                                                         \
+    "asrs r2, r2, #16\n asrs r3, r3, #16\n asrs r4, r4, #16\n asrs r5, r5, #16\n"                                      \
+    "movs r6, r2\n muls r6, r4\n add r8, r6\n"                                                                         \
+    "muls r2, r5\n add r10, r2\n"                                                                                      \
+    "muls r5, r3\n add r11, r5\n"                                                                                      \
+    "muls r3, r4\n add r9, r3\n"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* A naked function takes them from the registers. */
+__attribute__((naked)) TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32_t *weights,
+                                                                  uint32_t words, uint32_t pairs, int32_t *sums) {
+    __asm volatile(".syntax unified\n"
+                   "push {r4-r7, lr}\n"
+                   "mov r4, r8\n"
+                   "mov r5, r9\n"
+                   "mov r6, r10\n"
+                   "mov r7, r11\n"
+                   "push {r4-r7}\n"
+                   "ldr r4, [sp, #36]\n" /* sums */
+                   "sub sp, #20\n"
+                   "str r4, " SUMS "\n"
+                   "str r1, " WEIGHTS "\n"
+                   "str r2, " WORDS "\n"
+                   "str r3, " PAIRS "\n"
+                   "1:\n" /* a pair of columns */
+                   "str r0, " COLUMNS "\n"
+                   "ldr r1, " WEIGHTS "\n"
+                   "movs r2, #0\n"
+                   "mov lr, r2\n"
+                   "2:\n" /* two channels of it */
+                   "movs r2, #0\n"
+                   "mov r8, r2\n"
+                   "mov r9, r2\n"
+                   "mov r10, r2\n"
+                   "mov r11, r2\n"
+                   "ldr r2, " WORDS "\n"
+                   "lsls r3, r2, #4\n"
+                   "adds r3, r3, r1\n"
+                   "mov r12, r3\n"
+                   "lsrs r2, r2, #2\n" /* carry: two words behind the last multiple of 4 */
+                   "bcc 3f\n"
+                   "subs r1, #32\n"
+                   "b 4f\n"
+                   "3:\n" WORD("0", "4") WORD("16", "20") "4:\n" WORD("32", "36")
+                       WORD("48", "52") "adds r1, #64\n"
+                                        "cmp r1, r12\n"
+                                        "bne 3b\n"
+                                        "ldr r7, " SUMS "\n"
+                                        "mov r2, r8\n"
+                                        "mov r3, r9\n"
+                                        "mov r4, r10\n"
+                                        "mov r5, r11\n"
+                                        "stmia r7!, {r2-r5}\n"
+                                        "str r7, " SUMS "\n"
+                                        "mov r2, lr\n"
+                                        "cmp r2, #0\n"
+                                        "bne 5f\n"
+                                        "movs r2, #1\n"
+                                        "mov lr, r2\n"
+                                        "ldr r0, " COLUMNS "\n"
+                                        "ldr r1, " WEIGHTS "\n"
+                                        "adds r1, #8\n"
+                                        "b 2b\n"
+                                        "5:\n"
+                                        "ldr r2, " PAIRS "\n"
+                                        "subs r2, #1\n"
+                                        "str r2, " PAIRS "\n"
+                                        "beq 6f\n"
+                                        "b 1b\n"
+                                        "6:\n"
+                                        "add sp, #20\n"
+                                        "pop {r4-r7}\n"
+                                        "mov r8, r4\n"
+                                        "mov r9, r5\n"
+                                        "mov r10, r6\n"
+                                        "mov r11, r7\n"
+                                        "pop {r4-r7, pc}\n");
+}
+
 #else
 
 /* Low and high int16 element of a word. */

@@ -6,15 +6,24 @@
 
 enum { SUMS_PER_PAIR = TA_PANEL_CHANNELS * TA_PANEL_COLUMNS };
 
+/* Stores one channel of `columns` columns: channel by channel, its fields stay in registers. */
+static void store_channel(const int32_t *sums, uint32_t columns, const ta_channel *channel, int32_t minimum,
+                          int32_t maximum, int8_t *output, uint32_t pixel_bytes) {
+    const ta_channel fields = *channel;
+    const uint32_t doubled_bias = (uint32_t)fields.bias << 1;
+    for (uint32_t column = 0; column < columns; column++) {
+        const int32_t value = ta_doubled_value(&fields, (int32_t)(doubled_bias + ((uint32_t)*sums << 1)));
+        *output = ta_clamped(value, minimum, maximum);
+        output += pixel_bytes;
+        sums += column % TA_PANEL_COLUMNS == 0 ? 1 : SUMS_PER_PAIR - 1;
+    }
+}
+
 static void store_bytes(const int32_t *sums, uint32_t columns, const ta_panel_channels *panel, int8_t *output,
                         uint32_t pixel_bytes) {
-    for (uint32_t column = 0; column < columns; column++) {
-        const int32_t *sum = sums + (column / TA_PANEL_COLUMNS) * SUMS_PER_PAIR + column % TA_PANEL_COLUMNS;
-        for (uint32_t channel = 0; channel < panel->count; channel++) {
-            const int32_t value = ta_channel_value(&panel->channels[channel], sum[TA_PANEL_COLUMNS * channel]);
-            output[channel] = ta_clamped(value, panel->minimum, panel->maximum);
-        }
-        output += pixel_bytes;
+    for (uint32_t channel = 0; channel < panel->count; channel++) {
+        store_channel(sums + TA_PANEL_COLUMNS * channel, columns, &panel->channels[channel], panel->minimum,
+                      panel->maximum, output + channel, pixel_bytes);
     }
 }
 

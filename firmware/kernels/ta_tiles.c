@@ -53,11 +53,22 @@ uint32_t ta_tiles_scratch_bytes(const ta_tile_kind *kind, const ta_convolution *
     return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
 
+/* Output rows of the first tile row that lie above the call's. */
+static uint32_t rows_above(const ta_tile_kind *kind, const ta_rows *rows) {
+    return kind->row_multiple > 1u ? rows->out_row_begin % kind->row_multiple : 0u;
+}
+
+/* Tiles of a call. */
+static uint32_t tile_count(const ta_tile_kind *kind, const ta_convolution *layer, const ta_rows *rows) {
+    const uint32_t height = (uint32_t)(rows->out_row_end - rows->out_row_begin) + rows_above(kind, rows);
+    return tiles_along(layer->out_width, kind->out_size) * tiles_along(height, kind->out_size);
+}
+
 ta_status ta_tiles_check(const ta_tile_kind *kind, const ta_convolution *layer, const ta_rows *rows,
                          const ta_weights *weights, uint32_t scratch_bytes) {
     if (!ta_convolution_is_valid(layer) || !ta_rows_are_valid(layer, rows) || !ta_weights_are_valid(layer, weights) ||
         layer->kernel_height != KERNEL_SIZE || layer->kernel_width != KERNEL_SIZE || layer->dilation_height != 1u ||
-        layer->dilation_width != 1u) {
+        layer->dilation_width != 1u || rows->packed > (tile_count(kind, layer, rows) <= layer->block ? 1u : 0u)) {
         return TA_ERROR_ARGUMENT;
     }
     return scratch_bytes < ta_tiles_scratch_bytes(kind, layer) ? TA_ERROR_SCRATCH : TA_OK;
@@ -125,7 +136,7 @@ static void transform_tile(const tile_work *work, uint32_t tile, uint32_t column
     uint32_t *panels = work->inputs + column_in_block / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * work->words +
                        column_in_block % TA_PANEL_COLUMNS;
     ta_tile_inputs inputs = {.quads = work->quads, .in_offset = work->layer->in_offset};
-    if (is_inside(work, row, column) && channels % TA_QUAD == 0u && (uintptr_t)work->rows->input % TA_QUAD == 0u) {
+    if (is_inside(work, row, column) && channels % TA_QUAD == 0u) {
         const uint32_t pixel = (uint32_t)(row - work->rows->in_row_begin) * work->layer->in_width + (uint32_t)column;
         inputs.first = work->rows->input + (size_t)pixel * channels;
         inputs.row_bytes = channels * work->layer->in_width;
@@ -145,6 +156,21 @@ static void transform_tile(const tile_work *work, uint32_t tile, uint32_t column
     }
 }
 
+TA_FAST_CODE(ta_tiles_clamp)
+void ta_tiles_clamp(const ta_tile_outputs *tile, uint32_t out_size) {
+    if (tile->minimum == INT8_MIN && tile->maximum == INT8_MAX) {
+        return;
+    }
+    for (uint32_t y = 0; y < out_size; y++) {
+        for (uint32_t x = 0; x < out_size; x++) {
+            int8_t *pixel = tile->output + y * tile->row_bytes + x * tile->pixel_bytes;
+            for (uint32_t channel = 0; channel < tile->channel_count; channel++) {
+                pixel[channel] = ta_clamped(pixel[channel], tile->minimum, tile->maximum);
+            }
+        }
+    }
+}
+
 /* All products of `count` output channels whose weights begin at `weights`. */
 TA_FAST_CODE(ta_tiles_products)
 static void multiply(const tile_work *work, const int8_t *weights, uint32_t count) {
@@ -152,25 +178,26 @@ static void multiply(const tile_work *work, const int8_t *weights, uint32_t coun
     const uint32_t input_words = TA_PANEL_COLUMNS * work->pairs * work->words;
     const uint32_t weight_words = TA_PANEL_CHANNELS * work->words;
     const uint32_t channel_bytes = work->quads * TA_TAPS * TA_QUAD;
+    const uint32_t words = work->words, group_sums = kind->products * TA_TILE_SUMS;
+    const ta_tile_product *product = kind->product_list;
     int32_t *sums = work->sums;
-    uint32_t product = 0;
     for (uint32_t round = 0; round < kind->rounds; round++) {
         for (uint32_t channel = 0; channel < count; channel++) {
             kind->transform_weights(round, weights + channel * channel_bytes, work->quads, work->weights + channel,
                                     weight_words);
         }
-        for (; product < kind->round_ends[round]; product++) {
-            const ta_tile_product factors = kind->product_list[product];
-            const uint32_t *columns = work->inputs + factors.input * input_words;
+        const ta_tile_product *end = kind->product_list + kind->round_ends[round];
+        for (; product != end; product++, sums += TA_TILE_SUMS) {
+            const uint32_t *columns = work->inputs + product->input * input_words;
+            const uint32_t *panel = work->weights + product->weight * weight_words;
             int32_t *group = sums;
-            for (uint32_t left = work->pairs; left != 0;) {
-                const uint32_t pairs = left < TA_TILE_PAIRS ? left : TA_TILE_PAIRS;
-                ta_gemm_s16(columns, work->weights + factors.weight * weight_words, work->words, pairs, group);
-                columns += TA_PANEL_COLUMNS * pairs * work->words;
-                group += kind->products * TA_TILE_SUMS;
-                left -= pairs;
+            uint32_t left = work->pairs;
+            for (; left > TA_TILE_PAIRS; left -= TA_TILE_PAIRS) {
+                ta_gemm_s16(columns, panel, words, TA_TILE_PAIRS, group);
+                columns += TA_PANEL_COLUMNS * TA_TILE_PAIRS * words;
+                group += group_sums;
             }
-            sums += TA_TILE_SUMS;
+            ta_gemm_s16(columns, panel, words, left, group);
         }
     }
 }
@@ -235,9 +262,7 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
                        const ta_weights *weights, int32_t first_row, int32_t first_column, uint32_t *scratch) {
     const uint32_t words = TA_QUAD_WORDS * quads_of(layer);
     const uint32_t tile_columns = tiles_along(layer->out_width, kind->out_size);
-    const uint32_t rows_above = kind->row_multiple > 1u ? rows->out_row_begin % kind->row_multiple : 0u;
-    const uint32_t tiles =
-        tile_columns * tiles_along((uint32_t)(rows->out_row_end - rows->out_row_begin) + rows_above, kind->out_size);
+    const uint32_t tiles = tile_count(kind, layer, rows);
     uint32_t *panels = scratch + (size_t)kind->inputs * layer->block * words;
     int32_t *sums = (int32_t *)(panels + (size_t)kind->panels * TA_PANEL_CHANNELS * words);
     tile_work work = {.kind = kind,
@@ -246,7 +271,7 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
                       .first_row = first_row,
                       .first_column = first_column,
                       .tile_columns = tile_columns,
-                      .rows_above = rows_above,
+                      .rows_above = rows_above(kind, rows),
                       .quads = words / TA_QUAD_WORDS,
                       .words = words,
                       .inputs = scratch,
@@ -256,9 +281,24 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
     for (uint32_t first = 0; first < tiles; first += layer->block) {
         const uint32_t left = tiles - first, count = left < layer->block ? left : layer->block;
         work.pairs = (count + TA_PANEL_COLUMNS - 1u) / TA_PANEL_COLUMNS;
-        for (uint32_t tile = 0; tile < count; tile++) {
+        for (uint32_t tile = 0; rows->packed == 0u && tile < count; tile++) {
             transform_tile(&work, first + tile, tile);
         }
         convolve_block(&work, weights, first, count);
     }
+}
+
+ta_status ta_tiles_convolve_strided(const ta_tile_kind *kind, uint32_t stride, const ta_convolution *layer,
+                                    const ta_rows *rows, const ta_weights *weights, void *scratch,
+                                    uint32_t scratch_bytes) {
+    const ta_status status = ta_tiles_check(kind, layer, rows, weights, scratch_bytes);
+    if (status == TA_ERROR_ARGUMENT || layer->stride_height != stride || layer->stride_width != stride ||
+        !ta_windows_are_readable(layer, rows)) {
+        return TA_ERROR_ARGUMENT;
+    }
+    if (status == TA_OK) {
+        ta_tiles_convolve(kind, layer, rows, weights, ta_input_row(layer, rows->out_row_begin, 0),
+                          -(int32_t)layer->pad_left, scratch);
+    }
+    return status;
 }

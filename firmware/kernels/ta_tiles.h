@@ -99,11 +99,26 @@ ta_status ta_tiles_check(const ta_tile_kind *kind, const ta_convolution *layer, 
 void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, const ta_rows *rows,
                        const ta_weights *weights, int32_t first_row, int32_t first_column, uint32_t *scratch);
 
+/* A whole call of a kind whose tiles begin at out_row_begin, for a convolution of stride `stride`. */
+ta_status ta_tiles_convolve_strided(const ta_tile_kind *kind, uint32_t stride, const ta_convolution *layer,
+                                    const ta_rows *rows, const ta_weights *weights, void *scratch,
+                                    uint32_t scratch_bytes);
+
+/* The word `steps` strides of `stride` words behind `place`. The compiler must not know that addresses differ by
+ * multiples of one stride: it else keeps all of them in memory. */
+static inline uint32_t *ta_steps_behind(uint32_t *place, uint32_t steps, uint32_t stride) {
+    __asm("" : "+r"(stride));
+    return place + steps * stride;
+}
+
 /* Stores to `place` are done before anything that follows: the compiler else moves the loads of a whole tile to the
  * front, where they have no registers. */
 static inline void ta_finish(const void *place) {
     __asm volatile("" : : "r"(place) : "memory");
 }
+
+/* Limits the stored outputs of a tile of out_size x out_size to its range, where that is not all of int8. */
+void ta_tiles_clamp(const ta_tile_outputs *tile, uint32_t out_size);
 
 /* The int8 value of `doubled`, twice a sum with its bias; see ta_doubled_value. */
 static inline int32_t ta_tile_value(const ta_channel *channel, int32_t doubled) {

@@ -175,20 +175,32 @@ static void pack_segment(const transposition *call, const segment *pixels, uint3
     }
 }
 
-/* Widens one tap of up to 4 channels, whose weights lie `channel_bytes` apart. */
+/* Widens one tap of one channel; `to` is the channel's first word in the panel. */
+static void widen_channel(uint32_t *to, const int8_t *tap, uint32_t groups) {
+    for (uint32_t group = 0; group < groups; group++) {
+        const uint32_t bytes = ta_load_word(tap + GROUP * group);
+        to[0] = ta_widen_even(0, bytes);
+        to[TA_PANEL_CHANNELS] = ta_widen_odd(0, bytes);
+        to += WORDS_PER_GROUP * TA_PANEL_CHANNELS;
+    }
+}
+
+/* The same for all 4 channels of the panel, whose weights lie `channel_bytes` apart. */
 TA_FAST_CODE(ta_transpose_widen_tap)
-static __attribute__((noinline)) void widen_tap(uint32_t *to, const int8_t *tap, uint32_t channel_bytes,
-                                                uint32_t channels, uint32_t groups) {
-    for (uint32_t channel = 0; channel < channels; channel++) {
-        uint32_t *place = to + channel;
-        const int8_t *bytes = tap + (size_t)channel * channel_bytes;
-        for (uint32_t group = 0; group < groups; group++) {
-            const uint32_t word = ta_load_word(bytes);
-            place[0] = ta_widen_even(0, word);
-            place[TA_PANEL_CHANNELS] = ta_widen_odd(0, word);
-            place += WORDS_PER_GROUP * TA_PANEL_CHANNELS;
-            bytes += GROUP;
-        }
+static __attribute__((noinline)) void widen_channels(uint32_t *to, const int8_t *tap, uint32_t channel_bytes,
+                                                     uint32_t groups) {
+    for (const int8_t *end = tap + (size_t)GROUP * groups; tap != end; tap += GROUP) {
+        const uint32_t a = ta_load_word(tap), b = ta_load_word(tap + channel_bytes);
+        const uint32_t c = ta_load_word(tap + 2u * channel_bytes), d = ta_load_word(tap + 3u * channel_bytes);
+        to[0] = ta_widen_even(0, a);
+        to[1] = ta_widen_even(0, b);
+        to[2] = ta_widen_even(0, c);
+        to[3] = ta_widen_even(0, d);
+        to[4] = ta_widen_odd(0, a);
+        to[5] = ta_widen_odd(0, b);
+        to[6] = ta_widen_odd(0, c);
+        to[7] = ta_widen_odd(0, d);
+        to += WORDS_PER_GROUP * TA_PANEL_CHANNELS;
     }
 }
 
@@ -203,7 +215,14 @@ static void widen_filter(const transposition *call, uint32_t channel, uint32_t c
         const uint32_t row = call->down.tap + y * layer->stride_height;
         for (uint32_t x = call->across.taps; x-- != 0;) {
             const uint32_t tap = row * layer->kernel_width + call->across.tap + x * layer->stride_width;
-            widen_tap(to, data + (size_t)tap * tap_bytes, channel_bytes, channels, call->groups);
+            const int8_t *bytes = data + (size_t)tap * tap_bytes;
+            if (channels == TA_PANEL_CHANNELS) {
+                widen_channels(to, bytes, channel_bytes, call->groups);
+            } else {
+                for (uint32_t i = 0; i < channels; i++) {
+                    widen_channel(to + i, bytes + (size_t)i * channel_bytes, call->groups);
+                }
+            }
             to += WORDS_PER_GROUP * TA_PANEL_CHANNELS * call->groups;
         }
     }
@@ -295,7 +314,8 @@ static void convolve_phases(transposition *call) {
 ta_status ta_transpose_convolve_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                    void *scratch, uint32_t scratch_bytes) {
     if (!ta_convolution_is_valid(layer) || !ta_rows_are_valid(layer, rows) || !ta_weights_are_valid(layer, weights) ||
-        layer->dilation_height != 1 || layer->dilation_width != 1 || !rows_are_readable(layer, rows) ||
+        layer->dilation_height != 1 || layer->dilation_width != 1 || rows->packed != 0 ||
+        !rows_are_readable(layer, rows) ||
         (uint64_t)layer->kernel_height * layer->kernel_width * layer->in_channels > ELEMENT_LIMIT) {
         return TA_ERROR_ARGUMENT;
     }

@@ -169,39 +169,28 @@ static inline void store_row(uint8_t *to, const ta_channel *channel, const uint3
     }
 }
 
-/* Sums of the products of one column: row r is r * stride bytes behind `first`. */
-typedef struct {
-    const char *first;
-    size_t stride;
-} product_column;
-
-static inline uint32_t product(product_column of, size_t row) {
-    const size_t distance = row == 3 ? opaque(3 * of.stride) : row * opaque(of.stride);
-    return (uint32_t) * (const int32_t *)(const void *)(of.first + distance);
+static inline uint32_t product(const int32_t *sums, size_t row, size_t column) {
+    return (uint32_t)sums[(PRODUCTS_ALONG * row + column) * TA_TILE_SUMS];
 }
 
-/* The 4x4 outputs of one channel, 4 bytes apart at `to`; products are `stride` bytes apart. */
-static inline void transform_sums(const int32_t *sums, size_t stride, const ta_channel *channel, uint8_t *to) {
+/* The 4x4 outputs of one channel, 4 bytes apart at `to`. */
+static inline void transform_sums(const int32_t *sums, const ta_channel *channel, uint8_t *to) {
     const uint32_t four_biases = (uint32_t)channel->bias << 2; /* Onto the product that is in every output once. */
-    uint32_t first[5], second[5];
-    product_column from = {(const char *)sums, PRODUCTS_ALONG * stride};
+    uint32_t first[PRODUCTS_ALONG], second[PRODUCTS_ALONG];
     for (size_t column = 0; column < PRODUCTS_ALONG; column++) {
-        const uint32_t p3 = product(from, 3) + (column == 3 ? four_biases : 0);
-        const uint32_t p4 = product(from, 4), upper = p3 + product(from, 1);
-        first[column] = upper - p4 + (product(from, 0) << 1);
+        const uint32_t p3 = product(sums, 3, column) + (column == 3 ? four_biases : 0);
+        const uint32_t p4 = product(sums, 4, column), upper = p3 + product(sums, 1, column);
+        first[column] = upper - p4 + (product(sums, 0, column) << 1);
         second[column] = upper + p4;
-        from.first += opaque(stride);
     }
     store_row(to, channel, first);
     store_row(to + 16, channel, second);
     keep_order();
-    from.first = (const char *)sums;
     for (size_t column = 0; column < PRODUCTS_ALONG; column++) {
-        const uint32_t p3 = product(from, 3) + (column == 3 ? four_biases : 0);
-        const uint32_t p4 = product(from, 4), lower = p3 - product(from, 1);
+        const uint32_t p3 = product(sums, 3, column) + (column == 3 ? four_biases : 0);
+        const uint32_t p4 = product(sums, 4, column), lower = p3 - product(sums, 1, column);
         first[column] = lower + p4;
-        second[column] = lower - p4 + (product(from, 2) << 1);
-        from.first += opaque(stride);
+        second[column] = lower - p4 + (product(sums, 2, column) << 1);
     }
     store_row(to + 32, channel, first);
     store_row(to + 48, channel, second);
@@ -255,10 +244,9 @@ static void store_bytes(const ta_tile_outputs *tile, const uint32_t *values) {
 }
 
 TA_FAST_CODE(ta_upsample_channel)
-static __attribute__((noinline)) void transform_channel(const int32_t *sums, size_t stride, const ta_channel *channel,
-                                                        uint8_t *to) {
+static __attribute__((noinline)) void transform_channel(const int32_t *sums, const ta_channel *channel, uint8_t *to) {
     const ta_channel copy = *channel;
-    transform_sums(sums, stride, &copy, to);
+    transform_sums(sums, &copy, to);
 }
 
 TA_FAST_CODE(ta_upsample_outputs)
@@ -269,7 +257,7 @@ static void transform_outputs(const ta_tile_outputs *tile) {
         memset(values, 0, sizeof values);
     }
     for (uint32_t channel = 0; channel < tile->channel_count; channel++) {
-        transform_channel(tile->sums + TA_PANEL_COLUMNS * channel, stride, &tile->channels[channel],
+        transform_channel(tile->sums + TA_PANEL_COLUMNS * channel, &tile->channels[channel],
                           (uint8_t *)values + channel);
     }
     if (tile->minimum != INT8_MIN || tile->maximum != INT8_MAX) {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.errors import ToolError, VerificationError
 from tinyanime.codegen.models.networks import NETWORKS
 from tinyanime.host.commands.options import DIRECTORY, examples, output_options
@@ -46,7 +47,7 @@ _PROCESSES = 2
 _LEGEND = (
     "Instructions are counted on an emulated core; in parentheses: measured by others on a chip.",
     "Cycles are modelled: blocks of code that ran, mispredicted branches, lines that a simulated data cache fills and",
-    "writes back, each line of code once. DMA transfers are free, waiting for them is not modelled.",
+    "writes back, each line of code once, and the waits for the DMA that the plan expects (the whole network only).",
     "RAM: feature maps, input, output, kernel scratch. Flash: program and constants, without link and drivers.",
 )
 
@@ -140,10 +141,9 @@ def _print(figures: Sequence[Figures], layers: bool, console: Console) -> None:
             console.say()
     for note in dict.fromkeys(f"{f.network} on {f.core}, {f.engine}: {f.note}." for f in figures if f.note):
         console.say(note)
-    console.say(
-        "Instructions are counted on an emulated core, cycles are modelled; in parentheses: measured by others."
-    )
-    console.say("RAM: feature maps, input, output, kernel scratch. Flash: program and constants, no link, no drivers.")
+    for line in _LEGEND:
+        console.say(line)
+    console.say(f"cmsis-nn: {find_cmsis_nn().name}, plain calls within our schedule; bakenn: the wheel's own compiler.")
 
 
 def _refuse_wrong_output(figures: Sequence[Figures]) -> None:

@@ -34,6 +34,8 @@ _PARALLEL = ("add8", "add16", "sub8", "sub16", "asx", "sax")
 _PRODUCTS = ("mul", "mla", "mls", "smul", "smla", "smls", "smm", "smua", "smus", "umul", "umla", "umaal")
 _LONG_PRODUCTS = ("smull", "umull", "smlal", "umlal", "umaal", "smlald", "smlsld")
 _ACCUMULATING = ("mla", "mls", "smla", "smls", "smmla", "smmls", "umla", "umaal")
+_ALWAYS = 15
+"""Condition code of capstone for instructions without one."""
 _BRANCHES = frozenset({"b", "bl", "blx", "bx", "cbz", "cbnz", "tbb", "tbh"})
 _NOPS = frozenset({"nop", "it", "hint", "yield"})
 
@@ -75,9 +77,9 @@ def _decode_one(raw: Any) -> Instruction:
     name = raw.insn_name()
     parts = Decoded(raw, name)
     found = decode_memory(parts) or decode_fp(parts) or _decode_core(parts)
-    conditional = raw.cc not in (0, 15) and found.kind is not Kind.BRANCH and name != "it"
+    conditional = (raw.cc not in (0, _ALWAYS) and name != "it") or name in ("cbz", "cbnz")
     reads = found.reads
-    if conditional:  # Flags, and what stays in the destination.
+    if conditional and found.kind is not Kind.BRANCH:  # Flags, and what stays in the destination.
         kept = tuple(Read(write.register, Stage.EX2) for write in found.writes if write.register < FLAGS)
         reads = (*reads, Read(FLAGS, Stage.EX2), *kept)
     loads_pc = any(write.register == PC for write in found.writes)
@@ -96,6 +98,7 @@ def _decode_one(raw: Any) -> Instruction:
         takes_shifter=found.takes_shifter,
         conditional=conditional,
         ends_block=found.kind is Kind.BRANCH or loads_pc,
+        target=immediate(raw) if name in ("b", "bl", "cbz", "cbnz") else None,
         moves=None if conditional else found.moves,
     )
 

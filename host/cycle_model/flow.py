@@ -30,30 +30,6 @@ class Passage:
     executions: int
 
 
-def branch_target(last: Instruction) -> int | None:
-    """Where a direct branch leads; None for others."""
-    if not last.ends_block or not last.text.split()[0].startswith(("b", "cb")):
-        return None
-    operand = last.text.rsplit("#", 1)
-    return int(operand[1], 16) if len(operand) == 2 and operand[1].startswith("0x") else _decimal(operand)
-
-
-def _decimal(operand: list[str]) -> int | None:
-    return int(operand[1]) if len(operand) == 2 and operand[1].isdigit() else None
-
-
-def falls_through(last: Instruction) -> bool:
-    """Whether the next instruction may follow: conditional branches, and blocks that end without one."""
-    if not last.ends_block:
-        return True
-    mnemonic = last.text.split()[0].split(".")[0]
-    return (
-        mnemonic.startswith("cb")
-        or (mnemonic.startswith("b") and len(mnemonic) == 3 and mnemonic != "blx")
-        or (last.conditional)
-    )
-
-
 def infer_passages(
     blocks: Iterable[ExecutedBlock], code: Mapping[BlockKey, tuple[Instruction, ...]]
 ) -> tuple[Passage, ...]:
@@ -84,9 +60,8 @@ def infer_passages(
 
 
 def _successors(origin: BlockKey, last: Instruction) -> set[int]:
-    target = branch_target(last)
-    found = {target} if target is not None else set()
-    if falls_through(last):
+    found = {last.target} if last.target is not None else set()
+    if last.conditional or not last.ends_block:
         found.add(origin[0] + origin[1])
     return found
 
@@ -94,7 +69,7 @@ def _successors(origin: BlockKey, last: Instruction) -> set[int]:
 def _leaves(origin: BlockKey, last: Instruction, at: Mapping[int, list[BlockKey]]) -> bool:
     """Whether executions of `origin` may go where no recorded successor is: indirect branches."""
     successors = _successors(origin, last)
-    return not successors or (last.ends_block and branch_target(last) is None)
+    return not successors or (last.ends_block and last.target is None)
 
 
 def _solve(

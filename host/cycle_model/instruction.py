@@ -141,5 +141,7 @@ class Instruction:
     conditional: bool
     ends_block: bool
     """Branches, returns, table branches: loads of the PC included."""
+    target: int | None
+    """Where a direct branch or call leads."""
     moves: tuple[int, int, int] | None
     """(destination, source, constant) of an ADD or SUB of a constant or a MOV between registers."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tinyanime.host.cycle_model import timing
 from tinyanime.host.cycle_model.decode import decode
-from tinyanime.host.cycle_model.flow import BlockKey, ExecutedBlock, Passage, branch_target, infer_passages
+from tinyanime.host.cycle_model.flow import BlockKey, ExecutedBlock, Passage, infer_passages
 from tinyanime.host.cycle_model.instruction import Instruction
 from tinyanime.host.cycle_model.memory import LINE_BYTES, LinesTouched, MemoryCosts, fill_cycles
 from tinyanime.host.cycle_model.pipeline import Pipeline, loop_cycles
@@ -145,7 +145,7 @@ class CycleModel:
             last = self.instructions(key)[-1]
             if not last.ends_block:
                 continue
-            if usual[key] == 0 and branch_target(last) is not None:
+            if usual[key] == 0 and last.target is not None:
                 continue  # The program ended here.
             found[key] = max(0, block.executions - usual[key]) * self._penalty(key)
         return found

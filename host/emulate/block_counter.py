@@ -156,7 +156,10 @@ class BlockCounter:
         self._state.profile = ctypes.addressof(self._profile)
 
     def passages(self) -> tuple[BlockPassage, ...]:
-        """What was counted since `start_profile`; ToolError where code has more passages than the table holds."""
+        """What was counted since `start_profile`; a block that was left before its end counts whole.
+
+        ToolError where code has more passages than the table holds.
+        """
         lost = ctypes.c_uint64.from_buffer(self._profile).value
         if lost:
             raise ToolError(f"The profile of executed blocks is full; {lost} executions were not counted.")

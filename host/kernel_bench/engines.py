@@ -16,6 +16,7 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.memory.banks import activation_banks
+from tinyanime.codegen.schedule.choose import PlannedSchedule
 from tinyanime.host.kernel_bench.bakenn_graph import ENGINE as BAKENN
 from tinyanime.host.kernel_bench.bakenn_graph import NotTakenError, bakenn_graph, is_installed
 from tinyanime.host.kernel_bench.cores import BenchCore, widened
@@ -39,13 +40,15 @@ class BuiltLayer:
 @dataclass(frozen=True, slots=True)
 class BuiltNetwork:
     """A program that runs a network: its sections are `layers`, in order. Where an engine's code does not show where
-    layers begin, there is one layer without a name. `ram_bytes`: feature maps, input, output and kernel scratch."""
+    layers begin, there is one layer without a name. `ram_bytes`: feature maps, input, output and kernel scratch.
+    `stall_cycles`: the plan's modelled waits for the DMA."""
 
     image: Image
     board: Board
     layers: tuple[BuiltLayer, ...]
     marks: tuple[int, ...]
     ram_bytes: int
+    stall_cycles: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -83,7 +86,8 @@ def _cmsis_nn(job: Job) -> BuiltNetwork:
 
 def _compiled(job: Job, kernels: KernelFamily) -> BuiltNetwork:
     board = job.core.board()
-    options = CompileOptions(kernels=kernels)
+    plans: list[PlannedSchedule] = []
+    options = CompileOptions(kernels=kernels, inspect_plan=plans.append)
     shutil.rmtree(job.folder, ignore_errors=True)
     try:
         manifest = compile_model(job.model, board, job.folder, options=options).manifest
@@ -93,7 +97,8 @@ def _compiled(job: Job, kernels: KernelFamily) -> BuiltNetwork:
     banks = tuple(ArenaBank(bank.name, bank.peak_bytes) for bank in manifest.banks)
     image = job.builder.link(_project_sources(job.folder), board, banks, job.folder / "bench.elf")
     layers = tuple(BuiltLayer(layer.name, layer.kernel, layer.macs) for layer in manifest.layers)
-    return BuiltNetwork(image, board, layers, (), sum(bank.peak_bytes for bank in manifest.banks))
+    ram_bytes = sum(bank.peak_bytes for bank in manifest.banks)
+    return BuiltNetwork(image, board, layers, (), ram_bytes, plans[-1].timeline.stall_cycles)
 
 
 def _project_sources(root: Path) -> tuple[SourceGroup, ...]:

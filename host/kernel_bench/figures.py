@@ -10,11 +10,12 @@ class Figures:
     """`layer` is None for the whole network, else the operator's name; `kernel` is what computes it.
 
     `instructions` are counted on the emulated core, `modelled_cycles` are the cycle model's (None for cores that it
-    does not know). Bytes: `ram_bytes` feature maps, input, output and kernel scratch; `flash_bytes` code, constants and
-    initial data of a program without link and drivers; `kernel_code_bytes` the kernels' functions in it. Bytes and
-    `output_sha256` (of the output tensor) are those of the whole network. `output_equal`: the output is the Python
-    integer reference's, byte for byte. `instructions` is None where the engine cannot take the network: `note` says
-    why, or what was different.
+    does not know); `stall_cycles` of them are the waits for the DMA that the plan expects, in no layer.
+    Bytes: `ram_bytes` feature maps, input, output and kernel scratch; `flash_bytes` code, constants and initial data
+    of a program without link and drivers; `kernel_code_bytes` the kernels' functions in it. Bytes and `output_sha256`
+    (of the output tensor) are those of the whole network. `output_equal`: the output is the Python integer reference's,
+    byte for byte. `instructions` is None where the engine cannot take the network: `note` says why, or what was
+    different.
     """
 
     network: str
@@ -25,6 +26,7 @@ class Figures:
     kernel: str = ""
     instructions: int | None = None
     modelled_cycles: int | None = None
+    stall_cycles: int | None = None
     ram_bytes: int | None = None
     flash_bytes: int | None = None
     kernel_code_bytes: int | None = None

@@ -20,8 +20,8 @@ typedef struct {
 static const convolution convolutions[] = {
     [0] = {ta_convolve_direct_s8, ta_convolve_direct_s8_scratch_bytes},
     [1] = {ta_convolve_winograd_4x4_s8, ta_convolve_winograd_4x4_s8_scratch_bytes},
-    [2] = {NULL, NULL}, /* Winograd 2x2 */
-    [3] = {NULL, NULL}, /* stride 2 */
+    [2] = {ta_convolve_winograd_2x2_s8, ta_convolve_winograd_2x2_s8_scratch_bytes},
+    [3] = {ta_convolve_stride2_s8, ta_convolve_stride2_s8_scratch_bytes},
     [4] = {ta_upsample_convolve_s8, ta_upsample_convolve_s8_scratch_bytes},
     [5] = {ta_transpose_convolve_s8, ta_transpose_convolve_s8_scratch_bytes},
     [6] = {ta_depthwise_s8, ta_depthwise_s8_scratch_bytes},

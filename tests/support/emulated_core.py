@@ -26,26 +26,38 @@ _GUARD = bytes([0xA5]) * 64
 
 
 class EmulatedCore:
-    """Runs `run_kernel` of an ELF file.
+    """Runs the function `entry` of an ELF file; `model` is unicorn's number of the core.
 
     Every buffer ends where its memory ends, so that an access behind it is a fault; the 64 bytes in front of it are
     compared after the call. The stack has 32 KB and unmapped memory below.
     """
 
-    has_dsp = True
-
-    def __init__(self, name: str, elf: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        elf: Path,
+        *,
+        model: int = arm_const.UC_CPU_ARM_CORTEX_M7,
+        has_dsp: bool = True,
+        entry: str = "run_kernel",
+    ) -> None:
         self.name = name
+        self.has_dsp = has_dsp
         self._faults: list[str] = []
         self._uc: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-        self._uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
-        self._entry = self._load(elf)
+        self._uc.ctl_set_cpu_model(model)
+        self._entry = self._load(elf, entry)
         self._uc.mem_map(_STACK_TOP - _STACK_BYTES, _STACK_BYTES)
         self._uc.mem_map(_SCALARS, 2 * _PAGE)
         self._uc.mem_map(_RETURN, _PAGE)
         for slot in range(_SLOTS):
             self._uc.mem_map(_SLOT_BASE + slot * _SLOT_STRIDE, _SLOT_BYTES)
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._note_fault)
+
+    @property
+    def machine(self) -> Any:
+        """The unicorn machine, to attach counters to."""
+        return self._uc
 
     def run(self, case: KernelCase) -> KernelResult:
         before = case.buffers()
@@ -63,7 +75,7 @@ class EmulatedCore:
                 assert in_front == _GUARD, f"{case.kernel.name} wrote in front of buffer {index}"
         return result_of(case, status, before, after)
 
-    def _load(self, elf: Path) -> int:
+    def _load(self, elf: Path, entry: str) -> int:
         with elf.open("rb") as stream:
             image = ELFFile(stream)
             for segment in image.iter_segments("PT_LOAD"):
@@ -71,7 +83,7 @@ class EmulatedCore:
                 end = -(-(segment["p_vaddr"] + segment["p_memsz"]) // _PAGE) * _PAGE
                 self._uc.mem_map(start, end - start)
                 self._uc.mem_write(segment["p_vaddr"], segment.data())
-            symbol = image.get_section_by_name(".symtab").get_symbol_by_name("run_kernel")[0]
+            symbol = image.get_section_by_name(".symtab").get_symbol_by_name(entry)[0]
         return int(symbol["st_value"]) | 1
 
     def _place(self, slot: int, content: bytes) -> int:

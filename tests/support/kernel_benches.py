@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from unicorn import arm_const
 
 from tests.support.emulated_core import EmulatedCore
 from tests.support.host_program import HostProgram
@@ -45,6 +46,10 @@ RECIPES = (
     BuildRecipe("PC, Clang with ASan and UBSan", "clang", ("-O1", *_SANITIZERS), False),
 )
 
+_M0 = ("-mcpu=cortex-m0plus", "-mthumb", "-nostartfiles", "-Wl,-Ttext=0x08000000", "-Wl,-e,run_convolution")
+_SMALL_CORE = BuildRecipe("Cortex-M0+ -O3", "arm-none-eabi-gcc", ("-O3", *_M0), True)
+_OWN_HEADERS = (_ROOT / "firmware" / "include", _ROOT / "firmware" / "kernels")
+
 
 @cache
 def kernel_benches() -> tuple[Bench, ...]:
@@ -53,6 +58,19 @@ def kernel_benches() -> tuple[Bench, ...]:
     Skips the test where a compiler is missing.
     """
     return tuple(_bench(recipe) for recipe in RECIPES)
+
+
+@cache
+def small_core_bench() -> Bench:
+    """The emulated Cortex-M0+ (unicorn's M0 executes the same instructions) with the kernels of convolve.h only.
+
+    Skips the test where the compiler is missing.
+    """
+    if shutil.which(_SMALL_CORE.compiler) is None:
+        pytest.skip(f"{_SMALL_CORE.compiler} is not installed")
+    program = _compiled(_SMALL_CORE, [*_own_kernels(), _SUPPORT / "convolve_shim.c"], _OWN_HEADERS)
+    model = arm_const.UC_CPU_ARM_CORTEX_M0
+    return EmulatedCore(_SMALL_CORE.name, program, model=model, has_dsp=False, entry="run_convolution")
 
 
 @cache
@@ -68,16 +86,25 @@ def _bench(recipe: BuildRecipe) -> Bench:
     return EmulatedCore(recipe.name, program) if recipe.emulated else HostProgram(recipe.name, program)
 
 
+def _own_kernels() -> list[Path]:
+    return sorted((_ROOT / "firmware" / "kernels").glob("*.c"))
+
+
 def _build(recipe: BuildRecipe) -> Path:
     library = find_cmsis_nn()
-    headers = (_ROOT / "firmware" / "include", _ROOT / "firmware" / "kernels", *library.include_dirs)
     shims = [_SUPPORT / "kernel_shim.c", _SUPPORT / "convolve_shim.c"]
-    own = [*sorted((_ROOT / "firmware" / "kernels").glob("*.c")), *shims]
-    sources = [*own, *library.sources_for(WRAPPERS)]
+    sources = [*_own_kernels(), *shims, *library.sources_for(WRAPPERS)]
+    headers = (*_OWN_HEADERS, *library.include_dirs)
+    if recipe.emulated:
+        return _compiled(recipe, sources, headers)
+    return _compiled(recipe, [*sources, _SUPPORT / "kernel_driver.c"], headers, HOST_DEFINES)
+
+
+def _compiled(
+    recipe: BuildRecipe, sources: list[Path], headers: tuple[Path, ...], defines: tuple[str, ...] = ()
+) -> Path:
     command = [recipe.compiler, "-std=c11", *_WARNINGS, *recipe.flags, *(f"-I{folder}" for folder in headers)]
-    if not recipe.emulated:
-        sources.append(_SUPPORT / "kernel_driver.c")
-        command += [f"-D{macro}" for macro in HOST_DEFINES]
+    command += [f"-D{macro}" for macro in defines]
     key = hashlib.sha256(" ".join(map(str, (*command, *sources))).encode())
     for path in (*sources, *(file for folder in headers for file in sorted(folder.rglob("*.h")))):
         key.update(path.read_bytes())

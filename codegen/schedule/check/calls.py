@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Add, Conv2D, Op, Requantize, Reshape, UpsampleConv2D
+from tinyanime.codegen.kernels.catalogue import computes_channel_ranges, packs_once
 from tinyanime.codegen.schedule.check.memory import FIRST_ID, LOST, UNDER_WAY, Area, Ids, Memory
 from tinyanime.codegen.schedule.check.reads import is_row_by_row, keeps_bytes, needed_rows, view_defect
 from tinyanime.codegen.schedule.plan import Call, ChannelRange, RowView, Span
@@ -17,11 +18,14 @@ from tinyanime.codegen.schedule.plan import Call, ChannelRange, RowView, Span
 class Contents:
     """Ids of the bytes of all tensors and weights of a graph, and which of a tensor's bytes have been computed.
 
-    A Reshape that no step runs and that leaves the bytes where they are gives them a second name.
+    `channel_bytes` has, for each operator that is called and has weights, the bytes of one output channel's. A Reshape
+    that no step runs and that leaves the bytes where they are gives them a second name.
     """
 
-    def __init__(self, graph: Graph, executed: Iterable[int]) -> None:
+    def __init__(self, graph: Graph, executed: Iterable[int], channel_bytes: Mapping[int, int]) -> None:
         self.graph = graph
+        self.channel_bytes = channel_bytes
+        self._packed: dict[tuple[int, int, int], int] = {}
         self._tensors: dict[str, int] = {}
         self._weights: dict[int, int] = {}
         self._computed: dict[str, NDArray[np.bool_]] = {}
@@ -37,7 +41,7 @@ class Contents:
                 self._tensors[op.output], free = free, free + target.size_bytes
             self._computed[op.output] = np.zeros((target.height, target.channels), np.bool_)
             if isinstance(op, Conv2D | UpsampleConv2D):
-                self._weights[index], free = free, free + op.filter.values.size
+                self._weights[index], free = free, free + self._weight_bytes(index)
 
     def rows(self, tensor: str, begin: int, end: int) -> Ids:
         row_bytes = self.graph.tensors[tensor].row_bytes
@@ -46,10 +50,17 @@ class Contents:
 
     def weights(self, op: int, begin: int, end: int) -> Ids:
         """Bytes [begin, end) of a convolution's weights; empty where there are no such bytes."""
-        operator = self.graph.ops[op]
-        if not isinstance(operator, Conv2D | UpsampleConv2D) or not 0 <= begin <= end <= operator.filter.values.size:
+        if op not in self._weights or not 0 <= begin <= end <= self._weight_bytes(op):
             return np.arange(0)
         return np.arange(self._weights[op] + begin, self._weights[op] + end)
+
+    def packed(self, call: Call) -> int:
+        """The id of working memory that holds the inputs of the call's rows as its kernel packs them: below 0."""
+        key = (call.op, call.output.rows.begin, call.output.rows.end)
+        return self._packed.setdefault(key, -1 - len(self._packed))
+
+    def _weight_bytes(self, op: int) -> int:
+        return self.graph.output_tensor(self.graph.ops[op]).channels * self.channel_bytes.get(op, 0)
 
     def compute(self, view: RowView, channels: ChannelRange) -> bool:
         """Notes that these bytes are computed; whether any of them was before."""
@@ -75,6 +86,7 @@ class Kernels:
         if not is_row_by_row(self._graph, op) and call.output.rows.count != self._graph.output_tensor(op).height:
             raise self._memory.fail(f"'{op.name}' computes a part of its rows, its kernel computes all of them at once")
         channels = self._channels(call)
+        self._check_packed(call)
         sources = [self._read(call, position) for position in range(len(call.inputs))]
         if call.weights is not None:
             sources.append(self._read_weights(call, channels, call.weights))
@@ -85,6 +97,8 @@ class Kernels:
             self._memory.core_writes(area)
         for area in working:
             self._memory.contents(area)[:] = 0
+        if call.scratch and _packs_inputs(call):
+            self._memory.contents(self._memory.whole(call.scratch))[:] = self._contents.packed(call)
         self._write(call, channels, target)
 
     def view_area(self, view: RowView) -> Area:
@@ -119,7 +133,7 @@ class Kernels:
             raise self._memory.fail(f"'{op.name}' cannot compute a range of channels")
         if not 0 <= call.channels.begin < call.channels.end <= every.end:
             raise self._memory.fail(f"'{op.name}' has no channels {call.channels.begin} to {call.channels.end - 1}")
-        if bool(call.tile) == (call.channels == every):
+        if bool(call.tile) == (call.channels == every or _packs_inputs(call)):
             raise self._memory.fail(f"'{op.name}' needs a tile for a part of its channels, and only then")
         if call.tile:
             size = call.output.rows.count * self._graph.output_tensor(op).width * call.channels.count
@@ -127,6 +141,18 @@ class Kernels:
             if area.end - area.begin < size:
                 raise self._memory.fail(f"the tile '{call.tile}' of '{op.name}' is smaller than {size} bytes")
         return call.channels
+
+    def _check_packed(self, call: Call) -> None:
+        """A call that takes packed inputs finds those of its rows, all in one block, in its working memory."""
+        if not call.packed:
+            return
+        op = self._graph.ops[call.op]
+        if call.kernel is None or not packs_once(call.kernel, self._graph, op, call.output.rows.count):
+            raise self._memory.fail(f"'{op.name}' cannot leave its packed inputs for another call")
+        area = self._memory.whole(call.scratch)
+        self._memory.core_reads(area)
+        if not (self._memory.contents(area) == self._contents.packed(call)).all():
+            raise self._memory.fail(f"{area.name} do not hold the packed inputs of '{op.name}'")
 
     def _read(self, call: Call, position: int) -> Area:
         view = call.inputs[position]
@@ -145,7 +171,7 @@ class Kernels:
         op = self._graph.ops[call.op]
         area = self._memory.area(span)
         self._memory.core_reads(area)
-        size = op.filter.values[0].size if isinstance(op, Conv2D | UpsampleConv2D) else 0
+        size = self._contents.channel_bytes.get(call.op, 0)
         expected = self._contents.weights(call.op, channels.begin * size, channels.end * size)
         if not np.array_equal(self._memory.contents(area), expected):
             raise self._memory.fail(
@@ -181,6 +207,11 @@ class Kernels:
 def _computes_by_channel(op: Op) -> bool:
     """Whether some output channels of `op` can be computed from their part of the weights."""
     return isinstance(op, UpsampleConv2D) or (isinstance(op, Conv2D) and op.groups == 1)
+
+
+def _packs_inputs(call: Call) -> bool:
+    """Whether the kernel packs inputs and computes ranges of channels straight into the output."""
+    return call.kernel is not None and computes_channel_ranges(call.kernel)
 
 
 def _why(found: int) -> str:

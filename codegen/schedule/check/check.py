@@ -11,6 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Conv2D, UpsampleConv2D
+from tinyanime.codegen.kernels.catalogue import channel_bytes
+from tinyanime.codegen.kernels.plain import plain_kernel
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan
 from tinyanime.codegen.schedule.check.calls import Contents, Kernels
 from tinyanime.codegen.schedule.check.memory import LINK_WINDOW, Area, Memory, ScheduleError
@@ -58,7 +61,7 @@ class _Run:
         self._schedule = schedule
         self._graph: Graph = schedule.graph
         self._memory = Memory.of(schedule.buffers, plan, banks)
-        self._contents = Contents(self._graph, {step.op for step in schedule.steps})
+        self._contents = Contents(self._graph, {step.op for step in schedule.steps}, _channel_bytes(schedule))
         recomputed = frozenset(item.op for item in schedule.recomputed)
         self._kernels = Kernels(self._graph, self._memory, self._contents, recomputed)
         self._bands = dict.fromkeys(range(len(self._graph.ops)), 0)
@@ -228,3 +231,14 @@ class _Run:
         height = self._graph.tensors[tensor].height
         if exchanged != height:
             raise self._memory.fail(f"{exchanged} of the {height} rows of '{tensor}' went through the link's window")
+
+
+def _channel_bytes(schedule: Schedule) -> dict[int, int]:
+    """For every operator with weights that is called, the bytes of one output channel's, as its kernel reads them."""
+    sizes: dict[int, int] = {}
+    for step in schedule.steps:
+        op = schedule.graph.ops[step.op]
+        if step.op not in sizes and isinstance(op, Conv2D | UpsampleConv2D):
+            kernel = step.calls[0].kernel or plain_kernel(schedule.graph, op)
+            sizes[step.op] = channel_bytes(kernel, op.filter)
+    return sizes

@@ -121,9 +121,8 @@ class _Builder:
     def _add_stage(self, stage: StageLayout) -> None:
         graph = self.graph
         whole = whole_tensors(self.needs, stage, self.layout)
-        run = run_stage(
-            self.needs, stage.ops, stage.strip_rows, whole, streamed_input_of(self.needs, stage, self.layout)
-        )
+        streamed = streamed_input_of(self.needs, stage, self.layout)
+        run = run_stage(self.needs, stage.ops, stage.strip_rows, whole, streamed, stage.least_rows)
         self._store(stage, whole, run)
         kernels = self._kernels(stage, run)
         scratch = self._scratch(kernels)

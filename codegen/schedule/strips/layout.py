@@ -13,13 +13,15 @@ from tinyanime.codegen.kernels.rule import NO_LIMIT
 class StageLayout:
     """Operators [first_op, end_op) run together in strips of `strip_rows` rows of the last one's output.
 
-    Their kernels work in at most `scratch_limit` bytes, where there are such kernels.
+    Each makes at least `least_rows` rows at a time, where its map has so many: kernels that compute tiles of several
+    rows want whole tiles. Their kernels work in at most `scratch_limit` bytes, where there are such kernels.
     """
 
     first_op: int
     end_op: int
     strip_rows: int
     scratch_limit: int = NO_LIMIT
+    least_rows: int = 1
 
     @property
     def ops(self) -> tuple[int, ...]:

@@ -31,15 +31,22 @@ class StageRun:
 
 
 def run_stage(
-    needs: GraphNeeds, ops: tuple[int, ...], strip_rows: int, whole: Collection[str], streamed_input: str = ""
+    needs: GraphNeeds,
+    ops: tuple[int, ...],
+    strip_rows: int,
+    whole: Collection[str],
+    streamed_input: str = "",
+    least_rows: int = 1,
 ) -> StageRun:
     """The stage's events for strips of `strip_rows` rows of its last operator's output.
+
+    Every operator makes at least `least_rows` rows at a time, as long as there are so many.
 
     `whole` are the tensors stored whole: all others that the stage makes are line buffers. Rows are pulled: a row is
     made when a later operator is about to read it, in chunks of as many rows as the operator makes per strip, so that
     line buffers stay as small as halos, lags of skips and chunks allow.
     """
-    run = _Run(needs, ops, strip_rows, frozenset(whole), streamed_input)
+    run = _Run(needs, ops, strip_rows, frozenset(whole), streamed_input, least_rows)
     run.execute()
     return StageRun(tuple(run.events), tuple(run.line_rows.items()))
 
@@ -51,6 +58,7 @@ class _Run:
     strip_rows: int
     whole: frozenset[str]
     streamed_input: str
+    least_rows: int
     events: list[RowEvent] = field(default_factory=list)
     line_rows: dict[str, int] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
@@ -69,7 +77,7 @@ class _Run:
         for name in names:
             height = graph.tensors[name].height
             self.done[name] = 0
-            self.chunk[name] = max(1, round(height * self.strip_rows / last_height))
+            self.chunk[name] = min(max(self.least_rows, round(height * self.strip_rows / last_height)), height)
             producer = self.needs.producer.get(name)
             if producer is not None and not self.needs.chunked[producer]:
                 self.chunk[name] = height

@@ -44,6 +44,12 @@ class LayoutSpace:
     template: Layout
     """Overlay and streaming as all layouts of this space have them."""
 
+    def within(self, scratch_bytes: int) -> LayoutSpace:
+        """The stages whose kernels work in so many bytes; all where some operator has no such stage."""
+        options = tuple(option for option in self.options if option.scratch_bytes <= scratch_bytes)
+        part = LayoutSpace(options, self.operators, self.template)
+        return part if options and part.fastest(max(option.peak_bytes for option in options)) else self
+
     def apart(self) -> LayoutSpace:
         """The same space without shared buffers."""
         options = tuple(replace(option, peak_bytes=option.apart_bytes) for option in self.options)
@@ -90,13 +96,15 @@ class LayoutSpace:
         least = min(whole, key=lambda option: (option.peak_bytes, option.cycles))
         return LayoutOption(replace(self.template, stages=(least.layout,)), least.peak_bytes, least.cycles)
 
-    def smallest(self) -> LayoutOption:
-        """The layout of least peak memory, and of fewest cycles among these."""
+    def smallest(self, most_cycles: int | None = None) -> LayoutOption:
+        """The layout of least peak memory (of those of at most `most_cycles`, which some must have), and of fewest
+        cycles among these: the larger the budget, the faster its fastest layout."""
         budgets = self.budgets()
         low, high = 0, len(budgets) - 1
         while low < high:
             middle = (low + high) // 2
-            if self.fastest(budgets[middle]) is None:
+            option = self.fastest(budgets[middle])
+            if option is None or (most_cycles is not None and option.cycles > most_cycles):
                 low = middle + 1
             else:
                 high = middle

@@ -26,13 +26,15 @@ from tinyanime.codegen.schedule.strips.storage import overlay_lead_bytes
 class StageOption:
     """A stage as it could be: its layout, peak bytes while it runs (all maps alive then), and modelled cycles.
 
-    `apart_bytes` is the peak where no output shares the buffer of a dying input.
+    `apart_bytes` is the peak where no output shares the buffer of a dying input, `scratch_bytes` the part of either
+    that is the kernels' working memory.
     """
 
     layout: StageLayout
     peak_bytes: int
     cycles: int
     apart_bytes: int
+    scratch_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -45,6 +47,16 @@ class _Share:
     cycles: int = 0
     events: list[tuple[int, RowEvent]] = field(default_factory=list)
     """Its events with their positions in the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StageMemory:
+    """Of a stage without its kernels' working memory: peak bytes with nothing shared, bytes that sharing saves, and
+    modelled cycles of moves and of reading and writing whole maps."""
+
+    apart_bytes: int
+    shared_bytes: int
+    moving_cycles: int
 
 
 @dataclass(eq=False, slots=True)
@@ -73,28 +85,46 @@ class StageCosts:
         longest = StageLayout(min(firsts), end, strip_rows)
         whole = whole_tensors(needs, longest, self.template)
         streamed = streamed_input_of(needs, longest, self.template)
-        run = run_stage(needs, longest.ops, strip_rows, whole, streamed)
-        base = self._shares(run)
         options = []
-        for limit, chosen in self._choices(run):
-            shares = self._with_kernels(base, chosen)
-            options += [self._option(StageLayout(first, end, strip_rows, limit), shares) for first in firsts]
+        runs: list[StageRun] = []
+        for least_rows in self.rule.least_rows:
+            run = run_stage(needs, longest.ops, strip_rows, whole, streamed, least_rows)
+            if run in runs:
+                continue
+            runs.append(run)
+            base = self._shares(run)
+            # What the kernels do not change, by first operator.
+            fixed = {first: self._memory(StageLayout(first, end, strip_rows), base) for first in firsts}
+            for limit, chosen in self._choices(run):
+                shares = self._with_kernels(base, chosen)
+                for first in firsts:
+                    stage = StageLayout(first, end, strip_rows, limit, least_rows)
+                    options.append(self._option(stage, shares, fixed[first]))
         return options
 
-    def _option(self, stage: StageLayout, shares: dict[int, _Share]) -> StageOption:
+    def _memory(self, stage: StageLayout, shares: dict[int, _Share]) -> _StageMemory:
         needs, graph = self.needs, self.needs.graph
-        parts = [shares[op] for op in stage.ops]
-        if streamed_input_of(needs, stage, self.template):
-            parts.append(shares[RECEIVED])
+        parts = self._parts(stage, shares)
         whole = whole_tensors(needs, stage, self.template)
         alive = _alive_whole(needs, stage, whole, self.template)
-        apart = sum(part.line_bytes for part in parts) + max(part.scratch_bytes for part in parts)
-        apart += sum(graph.tensors[name].size_bytes for name in alive)
-        peak = apart - _shared_bytes(needs, stage, whole, alive, shares) if self.template.overlay else apart
+        apart = sum(part.line_bytes for part in parts) + sum(graph.tensors[name].size_bytes for name in alive)
+        shared = _shared_bytes(needs, stage, whole, alive, shares) if self.template.overlay else 0
         moved = sum(part.moved_bytes for part in parts)
         outside = sum(graph.tensors[n].size_bytes for n in {*whole, *_inputs(needs, stage)})
-        cycles = sum(part.cycles for part in parts) + self.cost.move_cycles(moved) + outside // 4
-        return StageOption(stage, peak, cycles, apart)
+        return _StageMemory(apart, shared, self.cost.move_cycles(moved) + outside // 4)
+
+    def _option(self, stage: StageLayout, shares: dict[int, _Share], memory: _StageMemory) -> StageOption:
+        parts = self._parts(stage, shares)
+        scratch = max(part.scratch_bytes for part in parts)
+        apart = memory.apart_bytes + scratch
+        cycles = memory.moving_cycles + sum(part.cycles for part in parts)
+        return StageOption(stage, apart - memory.shared_bytes, cycles, apart, scratch)
+
+    def _parts(self, stage: StageLayout, shares: dict[int, _Share]) -> list[_Share]:
+        parts = [shares[op] for op in stage.ops]
+        if streamed_input_of(self.needs, stage, self.template):
+            parts.append(shares[RECEIVED])
+        return parts
 
     def _shares(self, run: StageRun) -> dict[int, _Share]:
         graph = self.needs.graph

@@ -36,7 +36,8 @@ class Accesses:
     """Bytes that commands touch. `sizes` has the size of every buffer.
 
     `reads` are bytes whose content a command needs; a kernel fills its scratch and tile before it reads them, so these
-    are `writes` alone. The two ends of a transfer belong to its `Start`; a `Wait` and cache maintenance touch nothing.
+    are `writes` alone, unless the call before packed its inputs there.
+    The two ends of a transfer belong to its `Start`; a `Wait` and cache maintenance touch nothing.
     """
 
     graph: Graph
@@ -50,7 +51,8 @@ class Accesses:
         match command:
             case Call():
                 weights = (command.weights,) if command.weights else ()
-                return (*(view_span(self.graph, view) for view in command.inputs), *weights)
+                packed = (Span(command.scratch, 0, self.sizes[command.scratch]),) if command.packed else ()
+                return (*(view_span(self.graph, view) for view in command.inputs), *weights, *packed)
             case Move(source=source) | Send(source=source):
                 return (source,)
             case Start(transfer=transfer):

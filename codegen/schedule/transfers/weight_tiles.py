@@ -1,7 +1,8 @@
 """Convolutions whose weights come in tiles of output channels: which, how many tiles, and the calls that use them.
 
-A kernel reads all its weights again for every two pixels. Weights that the data cache cannot keep between pixels
-(larger than `CACHED_WEIGHT_BYTES`) then come from flash every time; copied to fast memory once per call they do not.
+CMSIS-NN's kernel reads all its weights again for every two pixels. Weights that the data cache cannot keep between
+pixels (larger than `CACHED_WEIGHT_BYTES`) then come from flash every time; copied to fast memory once per call they do
+not. The kernels of convolve.h read them once per block of columns: for them a copy by DMA saves that one reading.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Conv2D, Op
+from tinyanime.codegen.ir.ops import Conv2D, UpsampleConv2D
+from tinyanime.codegen.kernels.catalogue import channel_bytes, computes_channel_ranges, packs_once
+from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.kernels.plain import plain_kernel
 from tinyanime.codegen.kernels.plain_work import CACHED_WEIGHT_BYTES
 from tinyanime.codegen.memory.problem import Buffer
@@ -37,14 +40,13 @@ class TiledWeights:
     buffers: tuple[Buffer, ...]
 
 
-def channel_tiles(op: Conv2D, slot_bytes: int) -> tuple[ChannelRange, ...]:
-    """The fewest ranges of output channels whose weights fit `slot_bytes` each, as equal as possible.
+def channel_tiles(channels: int, channel_bytes: int, slot_bytes: int) -> tuple[ChannelRange, ...]:
+    """The fewest ranges of `channels` output channels whose weights fit `slot_bytes` each, as equal as possible.
 
     All but the last are multiples of 4 channels. Empty where not even one group of 4 fits.
     """
-    channels, depth = op.filter.out_channels, op.filter.values[0].size
     groups = -(-channels // CHANNEL_MULTIPLE)
-    most = groups if channels * depth <= slot_bytes else slot_bytes // (depth * CHANNEL_MULTIPLE)
+    most = groups if channels * channel_bytes <= slot_bytes else slot_bytes // (channel_bytes * CHANNEL_MULTIPLE)
     if most == 0:
         return ()
     count = -(-groups // most)
@@ -52,12 +54,24 @@ def channel_tiles(op: Conv2D, slot_bytes: int) -> tuple[ChannelRange, ...]:
     return tuple(ChannelRange(begin, end) for begin, end in zip((0, *ends[:-1]), ends, strict=True))
 
 
-def weight_span(graph: Graph, op: int, channels: ChannelRange) -> WeightSpan:
+def weight_span(graph: Graph, call: Call, channels: ChannelRange) -> WeightSpan:
     """Where the weights of these output channels lie."""
-    convolution = graph.ops[op]
-    assert isinstance(convolution, Conv2D)
-    depth = convolution.filter.values[0].size
-    return WeightSpan(op, channels.begin * depth, channels.count * depth)
+    size = _channel_bytes(graph, call)
+    return WeightSpan(call.op, channels.begin * size, channels.count * size)
+
+
+def _filter_op(graph: Graph, call: Call) -> Conv2D | UpsampleConv2D:
+    op = graph.ops[call.op]
+    assert isinstance(op, Conv2D | UpsampleConv2D)
+    return op
+
+
+def _kernel(graph: Graph, call: Call) -> Kernel:
+    return call.kernel or plain_kernel(graph, graph.ops[call.op])
+
+
+def _channel_bytes(graph: Graph, call: Call) -> int:
+    return channel_bytes(_kernel(graph, call), _filter_op(graph, call).filter)
 
 
 def tile_weights(schedule: Schedule, price: TilePrice, slot_bytes: int, names: BufferNames) -> TiledWeights:
@@ -76,10 +90,14 @@ def tile_weights(schedule: Schedule, price: TilePrice, slot_bytes: int, names: B
                 number += isinstance(command, Call)
                 continue
             for channels in ranges:
-                source_of[number] = weight_span(schedule.graph, command.op, channels)
-                tile = outputs.tile(step, command, channels) if len(ranges) > 1 else ""
+                source_of[number] = weight_span(schedule.graph, command, channels)
                 weights = Span(_UNPLACED, 0, source_of[number].size_bytes)
-                commands.append(replace(command, channels=channels, weights=weights, tile=tile))
+                part = replace(command, channels=channels, weights=weights)
+                if not computes_channel_ranges(_kernel(schedule.graph, command)):
+                    part = replace(part, tile=outputs.tile(step, command, channels) if len(ranges) > 1 else "")
+                elif channels != ranges[0]:
+                    part = replace(part, packed=True)
+                commands.append(part)
                 number += 1
         steps.append(replace(step, commands=tuple(commands)))
     return TiledWeights(tuple(steps), source_of, outputs.buffers())
@@ -97,9 +115,11 @@ def _worthwhile(schedule: Schedule, price: TilePrice, slot_bytes: int) -> dict[i
     tiles = {}
     for index, own in calls.items():
         op = schedule.graph.ops[index]
-        if not isinstance(op, Conv2D) or not _may_tile(schedule.graph, op, own):
+        if not isinstance(op, Conv2D | UpsampleConv2D) or not _may_tile(schedule.graph, op, own):
             continue
-        ranges = channel_tiles(op, slot_bytes)
+        ranges = channel_tiles(op.filter.out_channels, _channel_bytes(schedule.graph, own[0]), slot_bytes)
+        if len(ranges) > 1 and not all(_splits_well(schedule.graph, call) for call in own):
+            continue
         if ranges and _largest_tile(schedule.graph, own, ranges) > price.memory.size_bytes:
             continue
         if ranges and _is_faster(schedule.graph, own, ranges, price):
@@ -107,19 +127,24 @@ def _worthwhile(schedule: Schedule, price: TilePrice, slot_bytes: int) -> dict[i
     return tiles
 
 
-def _may_tile(graph: Graph, op: Op, calls: list[Call]) -> bool:
+def _may_tile(graph: Graph, op: Conv2D | UpsampleConv2D, calls: list[Call]) -> bool:
     """Whether the operator's calls can be split: the kernel can, and no call overwrites what it reads.
 
     A call in place would read rows for its second tile that its first has overwritten.
     """
-    assert isinstance(op, Conv2D)
-    if op.groups != 1 or op.filter.values.size <= CACHED_WEIGHT_BYTES:
+    if isinstance(op, Conv2D) and (op.groups != 1 or op.filter.values.size <= CACHED_WEIGHT_BYTES):
         return False
     if not all(_tiles_channels(graph, call) for call in calls):
         return False
     return not any(
         overlap(view_span(graph, view), view_span(graph, call.output)) for call in calls for view in call.inputs
     )
+
+
+def _splits_well(graph: Graph, call: Call) -> bool:
+    """Whether all channels of a call find the inputs where the first ones packed them, or need none packed."""
+    kernel = _kernel(graph, call)
+    return not computes_channel_ranges(kernel) or packs_once(kernel, graph, graph.ops[call.op], call.output.rows.count)
 
 
 def largest_tileable_bytes(schedule: Schedule) -> int:
@@ -129,18 +154,19 @@ def largest_tileable_bytes(schedule: Schedule) -> int:
     sizes = (
         op.filter.values.size
         for call in calls.values()
-        if isinstance(op := graph.ops[call.op], Conv2D) and _tiles_channels(graph, call)
+        if isinstance(op := graph.ops[call.op], Conv2D | UpsampleConv2D) and _tiles_channels(graph, call)
     )
     return max(sizes, default=0)
 
 
 def _tiles_channels(graph: Graph, call: Call) -> bool:
-    return (call.kernel or plain_kernel(graph, graph.ops[call.op])).function == _CHANNEL_TILING_KERNEL
+    kernel = _kernel(graph, call)
+    return kernel.function == _CHANNEL_TILING_KERNEL or computes_channel_ranges(kernel)
 
 
 def _largest_tile(graph: Graph, calls: list[Call], ranges: tuple[ChannelRange, ...]) -> int:
-    """Bytes of the largest output that passes through a tile; 0 where one range has all channels."""
-    if len(ranges) == 1:
+    """Bytes of the largest output that passes through a tile; 0 where none does."""
+    if len(ranges) == 1 or any(computes_channel_ranges(_kernel(graph, call)) for call in calls):
         return 0
     return max(
         call.output.rows.count * graph.tensors[call.output.tensor].width * channels.count
@@ -158,9 +184,10 @@ def _is_faster(graph: Graph, calls: list[Call], ranges: tuple[ChannelRange, ...]
     for call in calls:
         from_flash += price.cost.call_cycles(graph, call)
         for channels in ranges:
-            source = weight_span(graph, call.op, channels)
+            source = weight_span(graph, call, channels)
             weights = Span(_UNPLACED, 0, source.size_bytes)
-            tile = _UNPLACED if len(ranges) > 1 else ""
+            interleaves = len(ranges) > 1 and not computes_channel_ranges(_kernel(graph, call))
+            tile = _UNPLACED if interleaves else ""
             tiled = replace(call, channels=channels, weights=weights, tile=tile)
             from_tiles += price.cost.call_cycles(graph, tiled) + price.core_cycles(source)
             on_dma += price.dma_cycles(source)

@@ -42,12 +42,17 @@ typedef struct {
 } ta_convolution;
 
 /* The rows of one call: `input` points at row in_row_begin of the input map, of which in_rows rows are readable (all
- * that the computed rows need), `output` at row out_row_begin of the output map, all channels. */
+ * that the computed rows need), `output` at row out_row_begin of the output map, all channels.
+ *
+ * Calls for other output channels of the same rows may follow each other: where one block covers all columns of the
+ * rows, the first call leaves its packed inputs in `scratch` and the others say so by `packed`. Such calls with more
+ * than one block are refused (TA_ERROR_ARGUMENT). */
 typedef struct {
     const int8_t *input;
     int8_t *output;
     uint16_t in_row_begin, in_rows;
     uint16_t out_row_begin, out_row_end;
+    uint16_t packed; /* 1: `scratch` holds the packed inputs of these rows, see above; else 0. */
 } ta_rows;
 
 /* Weights of the output channels [first_channel, first_channel + channels), in the order of the kernel that reads

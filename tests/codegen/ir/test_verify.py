@@ -24,6 +24,11 @@ def weights(channels: int = 4, value: int = 3) -> Filter:
     return Filter(values, np.full(channels, 0.01), np.zeros(channels, np.int32))
 
 
+def cut(whole: Filter) -> Filter:
+    """Without the last kernel row."""
+    return replace(whole, values=np.ascontiguousarray(whole.values[:, :2]))
+
+
 def sound() -> Graph:
     """photo -> conv -> pool -> outcome, and a sum of the pooled map with itself."""
     tensors = [
@@ -172,6 +177,21 @@ def test_the_overflow_proof_is_tight() -> None:
             "output padding 1 x 0",
         ),
         (
+            ops.UpsampleConv2D(name="x", inputs=("photo",), output="y", filter=weights()),
+            (1, 6, 6, 4),
+            r"computes shape \[1, 12, 12, 4\]",
+        ),
+        (
+            ops.UpsampleConv2D(name="x", inputs=("pooled",), output="y", filter=weights()),
+            (1, 6, 6, 4),
+            "weights for 2 input channels do not go with 4",
+        ),
+        (
+            ops.UpsampleConv2D(name="x", inputs=("photo",), output="y", filter=cut(weights())),
+            (1, 12, 12, 4),
+            "kernel is 2 x 3 instead of 3 x 3",
+        ),
+        (
             ops.FullyConnected(name="x", inputs=("photo",), output="y", filter=weights()),
             (1, 4),
             r"weights for \[1, 2\]",
@@ -180,6 +200,10 @@ def test_the_overflow_proof_is_tight() -> None:
 )
 def test_an_operator_with_wrong_attributes_is_named(op: Op, shape: tuple[int, ...], pattern: str) -> None:
     quantization = Quantization(0.05, 7)
-    tensors = {"photo": Tensor("photo", (1, 6, 6, 2), quantization), "y": Tensor("y", shape, quantization)}
+    tensors = {
+        "photo": Tensor("photo", (1, 6, 6, 2), quantization),
+        "pooled": Tensor("pooled", (1, 3, 3, 4), quantization),
+        "y": Tensor("y", shape, quantization),
+    }
     with pytest.raises(ModelError, match=f"Node 'x'.*{pattern}"):
-        verify_graph(Graph("g", ("photo",), ("y",), tensors, (op,)))
+        verify_graph(Graph("g", ("photo", "pooled"), ("y",), tensors, (op,)))

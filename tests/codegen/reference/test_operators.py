@@ -66,6 +66,27 @@ def test_a_transposed_convolution_spreads_each_input() -> None:
     assert result == [10 + 1, 100 - 1 + 1, -10 + 1, -100 + 1, 1]
 
 
+def test_an_upsampled_convolution_sees_each_input_twice_and_zero_points_around() -> None:
+    op = ops.UpsampleConv2D(name="u", inputs=("a",), output="y", filter=kernel([[0, 0, 0], [1, 0, 10], [0, 0, 0]], 5))
+    result = run(op, [image([[1, 2]])], (1, 2, 4, 1), [Quantization(1.0, -1), Quantization(1.0, 0)])
+    row = [2 * 10 + 5, 2 + 3 * 10 + 5, 2 + 3 * 10 + 5, 3 + 5]
+    assert result == [*row, *row]
+
+
+def test_an_upsampled_convolution_equals_an_upsampling_and_a_convolution() -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(-127, 128, (5, 3, 3, 4), np.int8)
+    weights = Filter(values, np.full(5, 1.0 / 900), random.integers(-999, 999, 5, np.int32))
+    x = random.integers(-128, 128, (1, 4, 3, 4), np.int8)
+    quantizations = [Quantization(1.0, 7), Quantization(1.0, -3)]
+    joined = ops.UpsampleConv2D(name="u", inputs=("a",), output="y", filter=weights, clamp=Clamp(-90, 80))
+    apart = ops.Conv2D(
+        name="c", inputs=("a",), output="y", filter=weights, padding=Padding(1, 1, 1, 1), clamp=Clamp(-90, 80)
+    )
+    upsampled = x.repeat(2, axis=1).repeat(2, axis=2)
+    assert run(joined, [x], (1, 8, 6, 5), quantizations) == run(apart, [upsampled], (1, 8, 6, 5), quantizations)
+
+
 def test_an_average_rounds_halves_away_from_zero_and_leaves_padding_out() -> None:
     op = ops.AveragePool(
         name="p", inputs=("a",), output="y", kernel=Size2D(1, 2), stride=Size2D(1, 2), padding=Padding(0, 1, 0, 0)

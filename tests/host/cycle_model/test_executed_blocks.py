@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from unicorn import arm_const
 
 from tests.support.m7_program import linked
 from tinyanime.codegen.errors import ToolError
 from tinyanime.host.cycle_model import CycleModel, ExecutedBlock, MemoryCosts, functions_of
 from tinyanime.host.cycle_model.execution import BlockCounts, MachineCode, load_function, run_with_block_counts
 from tinyanime.host.cycle_model.flow import infer_passages
+from tinyanime.host.emulate.block_counter import BlockCounter
 
 _NESTED = """
 .global rows
@@ -127,6 +129,21 @@ def test_a_missing_function_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="no function g") as failure:
         load_function(image, "g")
     assert failure.value.hint
+
+
+def test_a_new_profile_is_empty_and_a_full_one_is_refused(tmp_path: Path) -> None:
+    machine, entry = load_function(linked(tmp_path, ".global f\nf: adds r0, #1\n bx lr\n"), "f")
+    counter = BlockCounter(machine)
+    counter.start_profile()
+    machine.reg_write(arm_const.UC_ARM_REG_LR, 0x1000_0001)
+    machine.emu_start(entry | 1, 0x1000_0000)
+    (passage,) = counter.passages()
+    assert (passage.from_size, passage.address, passage.size, passage.executions) == (0, entry, 4, 1)
+    counter.start_profile()
+    assert counter.passages() == ()
+    counter._profile[0] = b"\x01"  # The count of lost executions.
+    with pytest.raises(ToolError, match="1 executions were not counted"):
+        counter.passages()
 
 
 def test_a_block_without_a_known_predecessor_begins_alone(tmp_path: Path) -> None:

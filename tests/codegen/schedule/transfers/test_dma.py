@@ -154,7 +154,7 @@ def test_tiles_are_as_few_and_as_equal_as_multiples_of_four_channels_can_be(
     values = np.zeros((channels, 3, 3, 128), np.int8)
     weights = Filter(values, np.ones(channels), np.zeros(channels, np.int32))
     op = Conv2D(name="c", inputs=("x",), output="y", filter=weights)
-    ranges = channel_tiles(op, slot_bytes)
+    ranges = channel_tiles(op.filter.out_channels, op.filter.values[0].size, slot_bytes)
     assert sorted(r.count for r in ranges) == sorted(counts)
     assert [r.begin for r in ranges] == [0, *(r.end for r in ranges)][: len(ranges)]
     assert not ranges or ranges[-1].end == channels

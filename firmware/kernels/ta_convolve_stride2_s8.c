@@ -1,0 +1,167 @@
+#include "ta_tiles.h"
+#include "tinyanime/fast_code.h"
+
+/* 3x3, stride 2, by even and odd rows and columns. One dimension, with inputs d[5], weights g[3], outputs y[2]:
+ *     v = d0 - d2, d2, d2 - d4, d1, d3
+ *     u = g0, g0 + g2, g2, g1, g1
+ *     m = u * v
+ *     y0 = m0 + m1 + m3, y1 = m1 - m2 + m4
+ * Even inputs meet g0 and g2 (F(2, 2), 3 multiplications), odd ones g1. In two dimensions |v| <= 4 * 255 and
+ * |u| <= 4 * 128; only 16 of the 25 u differ. */
+enum { TAPS = 3, INPUTS = 5, OUTPUTS = 2, IN_STEP = 4, PRODUCTS = INPUTS * INPUTS, PANELS = 16 };
+
+typedef struct {
+    uint32_t lanes[INPUTS];
+} five;
+
+static inline uint32_t widen(const int8_t *bytes, uint32_t half, uint32_t lanes) {
+    return half == 0u ? ta_widen_even(lanes, ta_load_word(bytes)) : ta_widen_odd(lanes, ta_load_word(bytes));
+}
+
+static inline five load_row(const int8_t *row, uint32_t pixel_bytes, uint32_t half, uint32_t offset) {
+    const int8_t *later = row + 3u * pixel_bytes;
+    return (five){{widen(row, half, offset), widen(row + pixel_bytes, half, offset),
+                   widen(row + 2u * pixel_bytes, half, offset), widen(later, half, offset),
+                   widen(later + pixel_bytes, half, offset)}};
+}
+
+static inline five subtracted(five a, five b) {
+    return (five){{ta_subtract_lanes(a.lanes[0], b.lanes[0]), ta_subtract_lanes(a.lanes[1], b.lanes[1]),
+                   ta_subtract_lanes(a.lanes[2], b.lanes[2]), ta_subtract_lanes(a.lanes[3], b.lanes[3]),
+                   ta_subtract_lanes(a.lanes[4], b.lanes[4])}};
+}
+
+/* The v of a row, to inputs from `input` on; returns the place of the next row. */
+static inline uint32_t *store_inputs(five d, uint32_t *input, uint32_t input_stride) {
+    uint32_t *later = ta_steps_behind(input, 2, input_stride);
+    *input = ta_subtract_lanes(d.lanes[0], d.lanes[2]);
+    *ta_steps_behind(input, 1, input_stride) = d.lanes[2];
+    *later = ta_subtract_lanes(d.lanes[2], d.lanes[4]);
+    *ta_steps_behind(later, 1, input_stride) = d.lanes[1];
+    *ta_steps_behind(later, 2, input_stride) = d.lanes[3];
+    later = ta_steps_behind(later, 1, input_stride);
+    return ta_steps_behind(later, 2, input_stride);
+}
+
+/* One word of all 25 inputs. */
+static inline void transform_half(const ta_tile_inputs *tile, const int8_t *top, uint32_t half, uint32_t *input,
+                                  uint32_t input_stride) {
+    const uint32_t offset = ((uint32_t)tile->in_offset & 0xFFFFu) * 0x10001u;
+    const uint32_t row = tile->row_bytes, pixel = tile->pixel_bytes;
+    const five middle = load_row(top + 2u * row, pixel, half, offset);
+    input = store_inputs(subtracted(load_row(top, pixel, half, offset), middle), input, input_stride);
+    input = store_inputs(middle, input, input_stride);
+    input = store_inputs(subtracted(middle, load_row(top + 4u * row, pixel, half, offset)), input, input_stride);
+    input = store_inputs(load_row(top + row, pixel, half, offset), input, input_stride);
+    store_inputs(load_row(top + 3u * row, pixel, half, offset), input, input_stride);
+}
+
+TA_FAST_CODE(ta_stride2_inputs)
+static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
+    const ta_tile_inputs from = *tile;
+    const int8_t *top = from.first;
+    for (uint32_t quad = 0; quad < from.quads; quad++) {
+        transform_half(&from, top, 0, panels, input_stride);
+        transform_half(&from, top, 1, panels + TA_PANEL_COLUMNS, input_stride);
+        panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
+        top += TA_QUAD;
+    }
+}
+
+/* The u of a row of taps, to panels from `panel` on; returns the place of the next row. */
+static inline uint32_t *store_weights(uint32_t g0, uint32_t g1, uint32_t g2, uint32_t *panel, uint32_t panel_stride) {
+    uint32_t *later = ta_steps_behind(panel, 2, panel_stride);
+    *panel = g0;
+    *ta_steps_behind(panel, 1, panel_stride) = ta_add_lanes(g0, g2);
+    *later = g2;
+    *ta_steps_behind(later, 1, panel_stride) = g1;
+    return ta_steps_behind(later, 2, panel_stride);
+}
+
+static inline void transform_taps(const int8_t *weights, uint32_t half, uint32_t *panel, uint32_t panel_stride) {
+    uint32_t g[TAPS][TAPS];
+    for (uint32_t row = 0; row < TAPS; row++) {
+        for (uint32_t column = 0; column < TAPS; column++) {
+            g[row][column] = widen(weights + (row * TAPS + column) * TA_QUAD, half, 0);
+        }
+    }
+    panel = store_weights(g[0][0], g[0][1], g[0][2], panel, panel_stride);
+    panel = store_weights(ta_add_lanes(g[0][0], g[2][0]), ta_add_lanes(g[0][1], g[2][1]),
+                          ta_add_lanes(g[0][2], g[2][2]), panel, panel_stride);
+    panel = store_weights(g[2][0], g[2][1], g[2][2], panel, panel_stride);
+    store_weights(g[1][0], g[1][1], g[1][2], panel, panel_stride);
+}
+
+TA_FAST_CODE(ta_stride2_weights)
+static void transform_weights(uint32_t round, const int8_t *weights, uint32_t quads, uint32_t *panels,
+                              uint32_t panel_stride) {
+    (void)round;
+    for (uint32_t quad = 0; quad < quads; quad++) {
+        transform_taps(weights, 0, panels, panel_stride);
+        transform_taps(weights, 1, panels + TA_PANEL_CHANNELS, panel_stride);
+        panels += TA_QUAD_WORDS * TA_PANEL_CHANNELS;
+        weights += TA_TAPS * TA_QUAD;
+    }
+}
+
+static inline uint32_t sum_at(const int32_t *sums, uint32_t row, uint32_t column) {
+    return (uint32_t)sums[(row * INPUTS + column) * TA_TILE_SUMS];
+}
+
+static inline void store_row(const uint32_t *m, const ta_channel *channel, int8_t *pixel, uint32_t pixel_bytes) {
+    *pixel = (int8_t)ta_tile_value(channel, (int32_t)((m[0] + m[1] + m[3]) << 1));
+    pixel[pixel_bytes] = (int8_t)ta_tile_value(channel, (int32_t)((m[1] - m[2] + m[4]) << 1));
+}
+
+TA_FAST_CODE(ta_stride2_outputs)
+static void transform_outputs(const ta_tile_outputs *tile) {
+    const ta_tile_outputs to = *tile;
+    const int32_t *sums = to.sums;
+    int8_t *output = to.output;
+    for (uint32_t index = 0; index < to.channel_count; index++) {
+        const ta_channel channel = to.channels[index];
+        uint32_t upper[INPUTS], lower[INPUTS];
+        for (uint32_t column = 0; column < INPUTS; column++) {
+            /* The product in the middle is in every output. */
+            const uint32_t m1 = sum_at(sums, 1, column) + (column == 1u ? (uint32_t)channel.bias : 0u);
+            upper[column] = sum_at(sums, 0, column) + m1 + sum_at(sums, 3, column);
+            lower[column] = m1 - sum_at(sums, 2, column) + sum_at(sums, 4, column);
+        }
+        store_row(upper, &channel, output, to.pixel_bytes);
+        store_row(lower, &channel, output + to.row_bytes, to.pixel_bytes);
+        sums += TA_PANEL_COLUMNS;
+        output++;
+    }
+    ta_tiles_clamp(tile, OUTPUTS);
+}
+
+static const uint8_t round_ends[] = {PRODUCTS};
+
+#define ROW(row, panel)                                                                                                \
+    {5 * (row), 4 * (panel)}, {5 * (row) + 1, 4 * (panel) + 1}, {5 * (row) + 2, 4 * (panel) + 2},                      \
+        {5 * (row) + 3, 4 * (panel) + 3}, {                                                                            \
+        5 * (row) + 4, 4 * (panel) + 3                                                                                 \
+    }
+static const ta_tile_product product_list[PRODUCTS] = {ROW(0, 0), ROW(1, 1), ROW(2, 2), ROW(3, 3), ROW(4, 3)};
+
+static const ta_tile_kind kind = {.out_size = OUTPUTS,
+                                  .in_size = INPUTS,
+                                  .in_step = IN_STEP,
+                                  .inputs = PRODUCTS,
+                                  .products = PRODUCTS,
+                                  .rounds = 1,
+                                  .panels = PANELS,
+                                  .round_ends = round_ends,
+                                  .product_list = product_list,
+                                  .transform_inputs = transform_inputs,
+                                  .transform_weights = transform_weights,
+                                  .transform_outputs = transform_outputs};
+
+uint32_t ta_convolve_stride2_s8_scratch_bytes(const ta_convolution *layer) {
+    return ta_tiles_scratch_bytes(&kind, layer);
+}
+
+ta_status ta_convolve_stride2_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
+                                 void *scratch, uint32_t scratch_bytes) {
+    return ta_tiles_convolve_strided(&kind, 2, layer, rows, weights, scratch, scratch_bytes);
+}
