@@ -118,15 +118,17 @@ static inline four gather(uint32_t m0, uint32_t m1, uint32_t m2, uint32_t m3, ui
 
 #define INVERSE_OF_9 0x38E38E39u /* Modulo 2^32. */
 
-/* Requantizes a row of outputs whose sums are 9 * 2^(shift + 2, + 1, + 0, + 0) times too large. */
-static inline void store_row(const uint32_t *m, const int32_t *surplus, const ta_channel *channel, uint32_t shift,
+/* Outputs are 9 * 2^(SHIFTS[row] + SHIFTS[column]) times too large. */
+static const uint8_t SHIFTS[OUTPUTS] = {3, 2, 1, 1};
+
+/* Requantizes row `y` of outputs. */
+static inline void store_row(const uint32_t *m, const int32_t *surplus, const ta_channel *channel, uint32_t y,
                              int8_t *pixel, uint32_t pixel_bytes) {
     const four line = gather(m[0], m[1], m[2], m[3], m[4], m[5]);
-    static const uint8_t more[OUTPUTS] = {2, 1, 0, 0};
 #pragma GCC unroll 4
     for (uint32_t x = 0; x < OUTPUTS; x++) {
-        const int32_t doubled = (int32_t)(line.y[x] * INVERSE_OF_9) >> (shift + more[x] - 1u);
-        *pixel = (int8_t)ta_tile_value(channel, doubled - surplus[x]);
+        const uint32_t multiple = line.y[x] * INVERSE_OF_9 + (uint32_t)surplus[OUTPUTS * y + x];
+        *pixel = (int8_t)ta_tile_value(channel, (int32_t)multiple >> (SHIFTS[y] + SHIFTS[x] - 1));
         ta_finish(pixel);
         pixel += pixel_bytes;
     }
@@ -151,10 +153,11 @@ static inline void store_channel(const int32_t *sums, const int32_t *surplus, co
         }
         ta_finish(rows);
     }
-    store_row(rows[0], surplus, channel, 4, output, pixel_bytes);
-    store_row(rows[1], surplus + 4, channel, 3, output + row_bytes, pixel_bytes);
-    store_row(rows[2], surplus + 8, channel, 2, output + 2u * row_bytes, pixel_bytes);
-    store_row(rows[3], surplus + 12, channel, 2, output + 3u * row_bytes, pixel_bytes);
+#pragma GCC unroll 4
+    for (uint32_t y = 0; y < OUTPUTS; y++) {
+        store_row(rows[y], surplus, channel, y, output, pixel_bytes);
+        output += row_bytes;
+    }
 }
 
 TA_FAST_CODE(ta_winograd_4x4_outputs)
@@ -168,7 +171,7 @@ static void transform_outputs(const ta_tile_outputs *tile) {
     ta_tiles_clamp(tile, OUTPUTS);
 }
 
-/* Twice the outputs of the constants in the weights' low lanes. */
+/* What takes the outputs of the constants in the weights' low lanes off their multiples. */
 static void find_surplus(const int32_t *input_sums, int32_t *surplus) {
     static const int32_t k[3] = {2, 1, 2};
     for (uint32_t y = 0; y < OUTPUTS; y++) {
@@ -176,10 +179,10 @@ static void find_surplus(const int32_t *input_sums, int32_t *surplus) {
             uint32_t sum = 0;
             for (uint32_t row = 0; row < 3u; row++) {
                 for (uint32_t column = 0; column < 3u; column++) {
-                    sum += (uint32_t)(k[row] * k[column] * input_sums[(y + row) * INPUTS + x + column]);
+                    sum -= (uint32_t)(k[row] * k[column] * input_sums[(y + row) * INPUTS + x + column]);
                 }
             }
-            *surplus++ = (int32_t)(2u * TA_WINOGRAD_4X4_UNIT * sum);
+            *surplus++ = (int32_t)((TA_WINOGRAD_4X4_UNIT * sum) << (SHIFTS[y] + SHIFTS[x]));
         }
     }
 }

@@ -170,6 +170,7 @@ static void widen_taps(const depthwise_part *part, const int8_t *weights, uint32
     const ta_convolution *layer = part->layer;
     const uint32_t lanes = part->lanes, rotation = part->sizes.rotation;
     const uint32_t row_bytes = lanes * layer->kernel_width;
+    const bool whole = lanes == CHANNELS && ((uintptr_t)weights & 3u) == 0;
     const uint32_t zeros = 0;
     uint32_t *to = part->taps + 2u * odd * rotation;
     for (uint32_t pair = 0; pair < part->sizes.pairs; pair++) {
@@ -179,7 +180,6 @@ static void widen_taps(const depthwise_part *part, const int8_t *weights, uint32
         const int8_t *upper = upper_step != 0 ? weights + row * row_bytes : (const int8_t *)&zeros;
         const int8_t *lower = lower_step != 0 ? weights + (row + 1u) * row_bytes : (const int8_t *)&zeros;
         for (uint32_t column = 0; column < layer->kernel_width; column++) {
-            const bool whole = lanes == CHANNELS;
             const uint32_t high = whole ? ta_load_word(upper) : load_bytes(upper, lanes);
             const uint32_t low = whole ? ta_load_word(lower) : load_bytes(lower, lanes);
             const uint32_t front = ta_low_lanes(high, low), back = ta_high_lanes(high, low);

@@ -110,7 +110,7 @@ static inline int32_t ta_scaled_double_onto(int32_t addend, int32_t doubled, int
  * the scaled sum or the sum itself is negative makes no difference: they differ only where the former is 0, and then
  * neither rounding changes the result. */
 static inline int32_t ta_doubled_value(const ta_channel *channel, int32_t doubled) {
-    const int32_t rounding = channel->rounding + (doubled >> 31);
+    const int32_t rounding = channel->rounding - (doubled < 0);
     return ta_scaled_double_onto(rounding, doubled, channel->multiplier) >> channel->shift;
 }
 

@@ -79,8 +79,8 @@ typedef struct {
                               uint32_t panel_stride);
     /* Requantizes and stores. */
     void (*transform_outputs)(const ta_tile_outputs *tile);
-    /* NULL, or for kinds that add constants to the weights of low lanes: what this adds to the outputs of a tile, from
-     * the sums over low lanes of each of its inputs. */
+    /* NULL, or for kinds that add constants to the weights of low lanes: what takes them off the outputs of a tile,
+     * from the sums over low lanes of each of its inputs. */
     void (*find_surplus)(const int32_t *input_sums, int32_t *surplus);
 } ta_tile_kind;
 

@@ -47,20 +47,24 @@ static inline uint32_t widened(const int8_t *bytes, uint32_t lanes, bool odd) {
 
 typedef struct {
     size_t row_bytes, pixel_bytes;
-    uint32_t offset; /* In both lanes. */
     bool odd;
 } pixel_words;
 
-static inline void widen_row(uint32_t x[4], const int8_t *pixels, const pixel_words *of) {
-    x[0] = widened(pixels, of->offset, of->odd);
-    x[1] = widened(pixels + opaque(of->pixel_bytes), of->offset, of->odd);
-    x[2] = widened(pixels + 2 * opaque(of->pixel_bytes), of->offset, of->odd);
-    x[3] = widened(pixels + opaque(3 * of->pixel_bytes), of->offset, of->odd);
+static inline uint32_t pixel_word(const int8_t *row, size_t column, const pixel_words *of) {
+    return widened(row + (column == 3 ? opaque(3 * of->pixel_bytes) : column * opaque(of->pixel_bytes)), 0, of->odd);
 }
 
-/* x1 + x2, x1 - x2, x0 - x2, x3 - x1 of a row, `stride` bytes apart at `to`; returns the place of the next row. */
-static inline uint32_t *store_inputs(uint32_t *to, size_t stride, const uint32_t x[4]) {
-    *to = ta_add_lanes(x[1], x[2]);
+static inline void widen_row(uint32_t x[4], const int8_t *row, const pixel_words *of) {
+    for (size_t column = 0; column < 4; column++) {
+        x[column] = pixel_word(row, column, of);
+    }
+}
+
+/* x1 + x2, x1 - x2, x0 - x2, x3 - x1 of a row, plus `offset` for the first, `stride` bytes apart at `to`; returns the
+ * place of the next row. */
+static inline uint32_t *store_inputs(uint32_t *to, size_t stride, const uint32_t x[4], uint32_t offset) {
+    const uint32_t sum = ta_add_lanes(x[1], x[2]);
+    *to = offset == 0 ? sum : ta_add_lanes(sum, offset);
     *word_at(to, 1, stride) = ta_subtract_lanes(x[1], x[2]);
     *word_at(to, 2, stride) = ta_subtract_lanes(x[0], x[2]);
     to = word_at(to, 2, stride);
@@ -68,42 +72,45 @@ static inline uint32_t *store_inputs(uint32_t *to, size_t stride, const uint32_t
     return word_at(to, 2, stride);
 }
 
-/* One word of a tile's 16 transformed inputs, `stride` bytes apart at `to`; rows in the order of the columns. */
-static inline void transform_pixels(const int8_t *pixels, const pixel_words *of, uint32_t *to, size_t stride) {
+/* One word of a tile's 16 transformed inputs, `stride` bytes apart at `to`; rows in the order x0 - x2, x3 - x1,
+ * x1 + x2, x1 - x2, of which only one input needs the zero point: it gets it from `four_offsets`. */
+static inline void transform_pixels(const int8_t *pixels, const pixel_words *of, uint32_t four_offsets, uint32_t *to,
+                                    size_t stride) {
     uint32_t upper[4], lower[4], row[4];
-    widen_row(upper, pixels + opaque(of->row_bytes), of);
     widen_row(lower, pixels + 2 * opaque(of->row_bytes), of);
+    for (size_t column = 0; column < 4; column++) {
+        row[column] = ta_subtract_lanes(pixel_word(pixels, column, of), lower[column]);
+    }
+    to = store_inputs(to, stride, row, 0);
+    keep_order();
+    widen_row(upper, pixels + opaque(of->row_bytes), of);
+    for (size_t column = 0; column < 4; column++) {
+        row[column] = ta_subtract_lanes(pixel_word(pixels + opaque(3 * of->row_bytes), column, of), upper[column]);
+    }
+    to = store_inputs(to, stride, row, 0);
+    keep_order();
     for (size_t column = 0; column < 4; column++) {
         row[column] = ta_add_lanes(upper[column], lower[column]);
     }
-    to = store_inputs(to, stride, row);
+    to = store_inputs(to, stride, row, four_offsets);
+    keep_order();
     for (size_t column = 0; column < 4; column++) {
         row[column] = ta_subtract_lanes(upper[column], lower[column]);
     }
-    to = store_inputs(to, stride, row);
-    widen_row(row, pixels, of);
-    for (size_t column = 0; column < 4; column++) {
-        row[column] = ta_subtract_lanes(row[column], lower[column]);
-    }
-    to = store_inputs(to, stride, row);
-    widen_row(row, pixels + opaque(3 * of->row_bytes), of);
-    for (size_t column = 0; column < 4; column++) {
-        row[column] = ta_subtract_lanes(row[column], upper[column]);
-    }
-    store_inputs(to, stride, row);
+    store_inputs(to, stride, row, 0);
 }
 
 TA_FAST_CODE(ta_upsample_inputs)
 static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
-    const uint32_t offset = ((uint32_t)tile->in_offset & 0xFFFFu) * 0x10001u;
-    const pixel_words even = {tile->row_bytes, tile->pixel_bytes, offset, false};
-    const pixel_words odd = {tile->row_bytes, tile->pixel_bytes, offset, true};
+    const uint32_t four_offsets = (4u * (uint32_t)tile->in_offset & 0xFFFFu) * 0x10001u;
+    const pixel_words even = {tile->row_bytes, tile->pixel_bytes, false};
+    const pixel_words odd = {tile->row_bytes, tile->pixel_bytes, true};
     const size_t stride = (size_t)input_stride * sizeof *panels;
     const int8_t *pixels = tile->first;
     for (uint32_t quad = 0; quad < tile->quads; quad++) {
-        transform_pixels(pixels, &even, panels, stride);
+        transform_pixels(pixels, &even, four_offsets, panels, stride);
         keep_order();
-        transform_pixels(pixels, &odd, panels + TA_PANEL_COLUMNS, stride);
+        transform_pixels(pixels, &odd, four_offsets, panels + TA_PANEL_COLUMNS, stride);
         panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
         pixels += TA_QUAD;
     }
@@ -252,7 +259,6 @@ static __attribute__((noinline)) void transform_channel(const int32_t *sums, con
 TA_FAST_CODE(ta_upsample_outputs)
 static void transform_outputs(const ta_tile_outputs *tile) {
     uint32_t values[TILE * TILE];
-    const size_t stride = TA_TILE_SUMS * sizeof *tile->sums;
     if (tile->channel_count < TA_PANEL_CHANNELS) {
         memset(values, 0, sizeof values);
     }
@@ -271,16 +277,16 @@ static void transform_outputs(const ta_tile_outputs *tile) {
     }
 }
 
-/* For each row (or column) of products the row of transformed inputs it takes: 2, 1, 3, 0, 1. */
-#define ROW_OF_PRODUCTS(input, weight)                                                                                 \
-    {4 * (input) + 2, weight}, {4 * (input) + 1, (weight) + 1}, {4 * (input) + 3, (weight) + 2},                       \
-        {4 * (input), (weight) + 3}, {                                                                                 \
-        4 * (input) + 1, (weight) + 4                                                                                  \
+/* Products p0 to p4 of a row take the inputs 2, 1, 3, 0, 1 of it; rows of products the rows 0, 3, 1, 2, 3. */
+#define ROW_OF_PRODUCTS(row, weight)                                                                                   \
+    {4 * (row) + 2, weight}, {4 * (row) + 1, (weight) + 1}, {4 * (row) + 3, (weight) + 2}, {4 * (row), (weight) + 3},  \
+    {                                                                                                                  \
+        4 * (row) + 1, (weight) + 4                                                                                    \
     }
 
 static const ta_tile_product products[PRODUCTS_ALONG * PRODUCTS_ALONG] = {
-    ROW_OF_PRODUCTS(2, 0),  ROW_OF_PRODUCTS(1, 5),  ROW_OF_PRODUCTS(3, 10),
-    ROW_OF_PRODUCTS(0, 15), ROW_OF_PRODUCTS(1, 20),
+    ROW_OF_PRODUCTS(0, 0),  ROW_OF_PRODUCTS(3, 5),  ROW_OF_PRODUCTS(1, 10),
+    ROW_OF_PRODUCTS(2, 15), ROW_OF_PRODUCTS(3, 20),
 };
 
 static const uint8_t round_ends[] = {PRODUCTS_ALONG * PRODUCTS_ALONG};

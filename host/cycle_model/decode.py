@@ -6,7 +6,7 @@ operands here: DDI 0403E A7.7.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from tinyanime.host.cycle_model import timing
 from tinyanime.host.cycle_model.decode_fp import decode_fp
 from tinyanime.host.cycle_model.decode_memory import decode_memory
 from tinyanime.host.cycle_model.instruction import FLAGS, PC, SATURATION, Instruction, Kind, Read, Stage, Write
-from tinyanime.host.cycle_model.operands import Decoded, DecodedResult, core_registers, immediate, register_of
+from tinyanime.host.cycle_model.operands import Decoded, DecodedResult, decoded_operands, register_of
 
 _ADDERS = frozenset({"add", "sub", "addw", "subw", "mov", "movs", "movw", "movt", "mvn", "adr", "rsb"})
 _EX1_ADDERS = frozenset({"add", "sub", "addw", "subw", "mov", "movs", "movw", "movt", "adr"})
@@ -58,24 +58,68 @@ def _engine() -> Any:
     return engine
 
 
+class Decoder:
+    """Decodes code; each encoding once."""
+
+    def __init__(self) -> None:
+        self._engine = _engine()
+        self._known: dict[bytes, tuple[Instruction, int]] = {}
+        """By encoding: the instruction, and the address it was decoded at."""
+
+    def decode(self, code: bytes, address: int) -> tuple[Instruction, ...]:
+        """The instructions of `code`, that stands at `address`; CodeError where a half-word begins none."""
+        units = _encodings(code)
+        if any(_begins_it_block(unit) for unit in units):  # What follows depends on it.
+            return self._disassemble(code, address)
+        decoded = []
+        for unit in units:
+            decoded.append(self._instruction(unit, address))
+            address += len(unit)
+        return tuple(decoded)
+
+    def _instruction(self, encoding: bytes, address: int) -> Instruction:
+        if encoding not in self._known:
+            self._known[encoding] = (self._disassemble(encoding, address)[0], address)
+        instruction, at = self._known[encoding]
+        if instruction.target is None or at == address:
+            return instruction
+        return replace(instruction, target=instruction.target + address - at)
+
+    def _disassemble(self, code: bytes, address: int) -> tuple[Instruction, ...]:
+        decoded, end = [], address
+        for raw in self._engine.disasm(code, address):
+            decoded.append(_decode_one(raw))
+            end = raw.address + raw.size
+        if end != address + len(code):
+            raise CodeError(
+                f"The code at 0x{end:08x} is no Thumb-2 instruction of a Cortex-M7.",
+                hint="Give the address and the size of code, not of data.",
+            )
+        return tuple(decoded)
+
+
+def _encodings(code: bytes) -> list[bytes]:
+    """A first half-word of 0b11101, 0b11110 or 0b11111 begins a 32-bit instruction: DDI 0403E A5.1."""
+    units, offset = [], 0
+    while offset < len(code):
+        size = 4 if code[min(offset + 1, len(code) - 1)] >> 3 >= 0x1D else 2
+        units.append(code[offset : offset + size])
+        offset += size
+    return units
+
+
+def _begins_it_block(encoding: bytes) -> bool:
+    return len(encoding) == 2 and encoding[1] == 0xBF and encoding[0] & 0xF != 0
+
+
 def decode(code: bytes, address: int) -> tuple[Instruction, ...]:
     """The instructions of `code`, that stands at `address`; CodeError where a half-word begins none."""
-    decoded: list[Instruction] = []
-    end = 0
-    for raw in _engine().disasm(code, address):
-        decoded.append(_decode_one(raw))
-        end = raw.address + raw.size - address
-    if end != len(code):
-        raise CodeError(
-            f"The code at 0x{address + end:08x} is no Thumb-2 instruction of a Cortex-M7.",
-            hint="Give the address and the size of code, not of data.",
-        )
-    return tuple(decoded)
+    return Decoder().decode(code, address)
 
 
 def _decode_one(raw: Any) -> Instruction:
-    name = raw.insn_name()
-    parts = Decoded(raw, name)
+    parts = decoded_operands(raw)
+    name = parts.name
     found = decode_memory(parts) or decode_fp(parts) or _decode_core(parts)
     conditional = (raw.cc not in (0, _ALWAYS) and name != "it") or name in ("cbz", "cbnz")
     reads = found.reads
@@ -84,8 +128,6 @@ def _decode_one(raw: Any) -> Instruction:
         reads = (*reads, Read(FLAGS, Stage.EX2), *kept)
     loads_pc = any(write.register == PC for write in found.writes)
     return Instruction(
-        address=raw.address,
-        size=raw.size,
         text=f"{raw.mnemonic} {raw.op_str}".strip(),
         name=name,
         kind=found.kind,
@@ -98,9 +140,17 @@ def _decode_one(raw: Any) -> Instruction:
         takes_shifter=found.takes_shifter,
         conditional=conditional,
         ends_block=found.kind is Kind.BRANCH or loads_pc,
-        target=immediate(raw) if name in ("b", "bl", "cbz", "cbnz") else None,
+        target=parts.constant if name in ("b", "bl", "cbz", "cbnz") else None,
+        pairing_class=pairing_class(name, found),
         moves=None if conditional else found.moves,
     )
+
+
+def pairing_class(name: str, found: DecodedResult) -> int:
+    return _KINDS[found.kind] << 3 | found.single << 2 | found.takes_shifter << 1 | (name in ("vldr", "vstr"))
+
+
+_KINDS = {kind: index for index, kind in enumerate(Kind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +168,7 @@ class _Operation:
 
 def _operation(parts: Decoded) -> _Operation:
     name, raw = parts.name, parts.raw
-    registers = core_registers(raw)
+    registers = parts.core_registers
     sets_flags = name in _COMPARES or name == "movs" or raw.mnemonic.split(".")[0].startswith(f"{name}s")
     if name in _COMPARES:
         destinations: tuple[int, ...] = ()
@@ -134,7 +184,7 @@ def _operation(parts: Decoded) -> _Operation:
     shifted = any(op.shift.type and op.shift.value for op in raw.operands) or any(
         op.shift.type > 5 for op in raw.operands
     )
-    return _Operation(name, destinations, sources, shifted, immediate(raw), sets_flags)
+    return _Operation(name, destinations, sources, shifted, parts.constant, sets_flags)
 
 
 _TWO_OPERAND = frozenset(
@@ -287,6 +337,6 @@ def _decode_branch(parts: Decoded) -> DecodedResult:
         reads = tuple(read for read in reads if read.register != PC)
         return DecodedResult(Kind.BRANCH, reads, cycles=timing.TABLE_BRANCH_CYCLES, single=True)
     stage = Stage.EX2 if name in ("cbz", "cbnz") else Stage.EX1
-    reads = tuple(Read(register, stage) for register in core_registers(raw))
+    reads = tuple(Read(register, stage) for register in parts.core_registers)
     writes = (Write(14, timing.EX2_RESULT.available),) if name in ("bl", "blx") else ()
     return DecodedResult(Kind.BRANCH, reads, writes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyanime.host.cycle_model import timing
 from tinyanime.host.cycle_model.instruction import FIRST_FP, FLAGS, Kind, Read, Stage, Write
-from tinyanime.host.cycle_model.operands import Decoded, DecodedResult, register_operands
+from tinyanime.host.cycle_model.operands import Decoded, DecodedResult
 
 _FUSED = ("vfma", "vfms", "vfnma", "vfnms")
 _CHAINED = ("vmla", "vmls", "vnmla", "vnmls")
@@ -12,7 +12,7 @@ _CHAINED = ("vmla", "vmls", "vnmla", "vnmls")
 
 def decode_fp(parts: Decoded) -> DecodedResult | None:
     """None for what is no floating-point instruction (loads and stores are in decode_memory)."""
-    name, registers = parts.name, register_operands(parts.raw)
+    name, registers = parts.name, parts.registers
     if not name.startswith("v"):
         return None
     if name == "vmrs":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinyanime.host.cycle_model import timing
 from tinyanime.host.cycle_model.instruction import (
     FIRST_FP,
@@ -17,15 +15,7 @@ from tinyanime.host.cycle_model.instruction import (
     Width,
     Write,
 )
-from tinyanime.host.cycle_model.operands import (
-    Decoded,
-    DecodedResult,
-    core_registers,
-    immediate,
-    memory_operand,
-    register_of,
-    register_operands,
-)
+from tinyanime.host.cycle_model.operands import Decoded, DecodedResult, register_of
 
 _WIDTHS = {
     "ldr": Width.WORD,
@@ -46,32 +36,31 @@ _STACK = {"pop", "push", "vpop", "vpush"}
 
 def decode_memory(parts: Decoded) -> DecodedResult | None:
     """None for what accesses no memory."""
-    name, raw = parts.name, parts.raw
+    name = parts.name
     if name in ("ldrd", "strd"):
-        return _double(raw, name == "ldrd", core_registers(raw))
+        return _double(parts, name == "ldrd", parts.core_registers)
     if name in _BLOCKS:
-        return _block(raw, name)
-    if name in ("vldr", "vstr") and len(register_operands(raw)) == 2:
-        return _double(raw, name == "vldr", register_operands(raw))
-    if name not in _WIDTHS or memory_operand(raw) is None:
+        return _block(parts)
+    if name in ("vldr", "vstr") and len(parts.registers) == 2:
+        return _double(parts, name == "vldr", parts.registers)
+    if name not in _WIDTHS or parts.memory is None:
         return None
-    return _single(raw, name)
+    return _single(parts)
 
 
-def _shape(raw: Any, width: Width) -> MemoryOperand:
-    memory = memory_operand(raw)
-    assert memory is not None
-    mem = memory.mem
-    base = register_of(raw, mem.base)
-    index = register_of(raw, mem.index) if mem.index else None
-    shift = max(mem.lshift, memory.shift.value if memory.shift.type else 0)
-    constant = int(mem.disp)
-    step = 0
-    if raw.writeback:
-        step = (immediate(raw) or 0) if getattr(raw, "post_index", False) else constant
-        if getattr(raw, "post_index", False):
-            constant = 0
-    return MemoryOperand(base, index, shift, constant, width, step)
+def _shape(parts: Decoded, width: Width) -> MemoryOperand:
+    raw, operand = parts.raw, parts.memory
+    assert operand is not None
+    memory = operand.mem
+    base = register_of(raw, memory.base)
+    index = register_of(raw, memory.index) if memory.index else None
+    shift = max(memory.lshift, operand.shift.value if operand.shift.type else 0)
+    offset = int(memory.disp)
+    if not raw.writeback:
+        return MemoryOperand(base, index, shift, offset, width, 0)
+    if raw.post_index:
+        return MemoryOperand(base, index, shift, 0, width, parts.constant or 0)
+    return MemoryOperand(base, index, shift, offset, width, offset)
 
 
 def _address_reads(shape: MemoryOperand) -> tuple[Read, ...]:
@@ -79,14 +68,15 @@ def _address_reads(shape: MemoryOperand) -> tuple[Read, ...]:
     return tuple(Read(register, Stage.ADDRESS) for register in registers if register != PC)
 
 
-def _write_back(raw: Any, shape: MemoryOperand) -> tuple[Write, ...]:
-    return (Write(shape.base, timing.WRITE_BACK.available),) if raw.writeback else ()
+def _write_back(parts: Decoded, shape: MemoryOperand) -> tuple[Write, ...]:
+    return (Write(shape.base, timing.WRITE_BACK.available),) if parts.raw.writeback else ()
 
 
-def _single(raw: Any, name: str) -> DecodedResult:
-    shape = _shape(raw, _WIDTHS[name])
-    address, written_back = _address_reads(shape), _write_back(raw, shape)
-    data = register_operands(raw)[:1]
+def _single(parts: Decoded) -> DecodedResult:
+    name = parts.name
+    shape = _shape(parts, _WIDTHS[name])
+    address, written_back = _address_reads(shape), _write_back(parts, shape)
+    data = parts.registers[:1]
     if name in ("str", "strb", "strh", "vstr"):
         stage = Stage.FP_STORE if data[0] >= FIRST_FP else Stage.STORE_DATA
         return DecodedResult(Kind.STORE, (*address, Read(data[0], stage)), written_back, memory=shape)
@@ -98,15 +88,15 @@ def _single(raw: Any, name: str) -> DecodedResult:
     return DecodedResult(Kind.LOAD, address, (Write(data[0], latency.available), *written_back), memory=shape)
 
 
-def _double(raw: Any, loads: bool, data: tuple[int, ...]) -> DecodedResult:
-    shape = _shape(raw, Width.WORD)
-    return _multiple(loads, data, _address_reads(shape), _write_back(raw, shape), shape)
+def _double(parts: Decoded, loads: bool, data: tuple[int, ...]) -> DecodedResult:
+    shape = _shape(parts, Width.WORD)
+    return _multiple(loads, data, _address_reads(shape), _write_back(parts, shape), shape)
 
 
-def _block(raw: Any, name: str) -> DecodedResult:
-    registers = register_operands(raw)
+def _block(parts: Decoded) -> DecodedResult:
+    name, registers = parts.name, parts.registers
     base, data = (SP, registers) if name in _STACK else (registers[0], registers[1:])
-    moves_base = name in _STACK or raw.writeback
+    moves_base = name in _STACK or parts.raw.writeback
     written_back = (Write(base, timing.WRITE_BACK.available),) if moves_base else ()
     loads = name in ("ldm", "ldmdb", "pop", "vldmia", "vldmdb", "vpop")
     return _multiple(loads, data, (Read(base, Stage.ADDRESS),), written_back, None)

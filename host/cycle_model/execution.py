@@ -66,6 +66,8 @@ def run_with_block_counts(
     `machine` is a unicorn Cortex-M7 whose memory holds code, stack and data, with a mapped page at `end`. Raises
     ToolError where the code faults.
     """
+    if len(arguments) > len(_ARGUMENTS):
+        raise ValueError("only words in registers are passed")
     counter = BlockCounter(machine)
     counter.start_profile()
     for register, value in zip(_ARGUMENTS, arguments, strict=False):
@@ -77,6 +79,8 @@ def run_with_block_counts(
     except unicorn.UcError as error:
         pc = machine.reg_read(arm_const.UC_ARM_REG_PC)
         raise ToolError(f"The function at 0x{entry:08x} faults at 0x{pc:08x} on the emulated core: {error}.") from error
+    finally:
+        counter.detach()
     blocks, passages = block_counts(counter)
     result = machine.reg_read(arm_const.UC_ARM_REG_R0)
     return BlockCounts(blocks, passages, counter.instructions, result - (1 << 32) if result >> 31 else result)

@@ -82,7 +82,7 @@ def _solve(
         outgoing[edge[0]].append(edge)
         incoming[edge[1]].append(edge)
     flows: dict[tuple[BlockKey, BlockKey], int] = {}
-    pending = list(counts)
+    pending, unsettled = list(counts), iter(edges)
     while True:
         while pending:
             key = pending.pop()
@@ -90,7 +90,7 @@ def _solve(
                 pending += _settle(outgoing[key], counts[key], flows)
             if _entered_only_by(key, incoming[key], counts):
                 pending += _settle(incoming[key], counts[key], flows)
-        open_edge = next((edge for edge in edges if edge not in flows), None)
+        open_edge = next((edge for edge in unsettled if edge not in flows), None)
         if open_edge is None:
             return flows
         flows[open_edge] = _share(open_edge, outgoing, incoming, counts, flows)

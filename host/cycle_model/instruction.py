@@ -120,8 +120,8 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    address: int
-    size: int
+    """`pairing_class` stands for all that the pairing rules look at: equal classes pair alike."""
+
     text: str
     """Assembly text, for messages."""
     name: str
@@ -143,5 +143,6 @@ class Instruction:
     """Branches, returns, table branches: loads of the PC included."""
     target: int | None
     """Where a direct branch or call leads."""
+    pairing_class: int
     moves: tuple[int, int, int] | None
     """(destination, source, constant) of an ADD or SUB of a constant or a MOV between registers."""

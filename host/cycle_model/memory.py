@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from tinyanime.boards.schema import Board, MemoryRegion
 
 LINE_BYTES = 32
-"""Line of both caches: DDI 0489F, table 5-5."""
+"""Line of both caches, 8 words: DDI 0489F."""
 ICACHE_LINES = 512
-"""16 KiB: DS12110 section 3.3 (STM32H743)."""
+"""16 KiB: DS12110 (STM32H743)."""
 _ASSUMED_CYCLES_PER_COST = 8
 """Cycles of a line per unit of `access_cost` where the board file gives no `dma_cycles_per_kib`; an assumption."""
 

@@ -36,45 +36,44 @@ class Decoded:
 
     raw: Any
     name: str
+    """Mnemonic without condition, width and flag suffix."""
+    registers: tuple[int, ...]
+    """Register operands in the order of the text; both halves of a D register."""
+    constant: int | None
+    """The last constant operand."""
+    memory: Any | None
+    """The memory operand."""
+
+    @property
+    def core_registers(self) -> tuple[int, ...]:
+        return tuple(register for register in self.registers if register < FIRST_FP)
+
+
+def decoded_operands(raw: Any) -> Decoded:
+    registers: list[int] = []
+    constant: int | None = None
+    memory: Any | None = None
+    for operand in raw.operands:
+        if operand.type == _REGISTER:
+            name = raw.reg_name(operand.reg)
+            first = _number(name)
+            registers += [first, first + 1] if name[0] == "d" else [first]
+        elif operand.type == _IMMEDIATE:
+            constant = int(operand.imm)
+        elif operand.type == _MEMORY:
+            memory = operand
+    return Decoded(raw, raw.insn_name(), tuple(one for one in registers if one >= 0), constant, memory)
 
 
 def register_of(raw: Any, number: int) -> int:
     """The model's number of a capstone register: R0 to PC are 0 to 15, S0 to S31 from FIRST_FP; -1 for others."""
-    name = raw.reg_name(number)
+    return _number(raw.reg_name(number))
+
+
+def _number(name: str) -> int:
     if name in _NAMED:
         return _NAMED[name]
-    if name[0] == "r" and name[1:].isdigit():
-        return int(name[1:])
-    if name[0] == "s" and name[1:].isdigit():
-        return FIRST_FP + int(name[1:])
-    if name[0] == "d" and name[1:].isdigit():
-        return FIRST_FP + 2 * int(name[1:])
-    return -1
-
-
-def is_double(raw: Any, number: int) -> bool:
-    name = str(raw.reg_name(number))
-    return name[0] == "d" and name[1:].isdigit()
-
-
-def register_operands(raw: Any) -> tuple[int, ...]:
-    """Register operands in the order of the text; both halves of a D register."""
-    found: list[int] = []
-    for operand in raw.operands:
-        if operand.type == _REGISTER:
-            first = register_of(raw, operand.reg)
-            found += [first, first + 1] if is_double(raw, operand.reg) else [first]
-    return tuple(register for register in found if register >= 0)
-
-
-def core_registers(raw: Any) -> tuple[int, ...]:
-    return tuple(register for register in register_operands(raw) if register < FIRST_FP)
-
-
-def immediate(raw: Any) -> int | None:
-    """The last constant operand, None without one."""
-    return next((int(operand.imm) for operand in reversed(raw.operands) if operand.type == _IMMEDIATE), None)
-
-
-def memory_operand(raw: Any) -> Any | None:
-    return next((operand for operand in raw.operands if operand.type == _MEMORY), None)
+    if not name[1:].isdigit() or name[0] not in "rsd":
+        return -1
+    number = int(name[1:])
+    return {"r": number, "s": FIRST_FP + number, "d": FIRST_FP + 2 * number}[name[0]]

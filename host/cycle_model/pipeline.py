@@ -21,7 +21,7 @@ from tinyanime.host.cycle_model.instruction import (
     Stage,
     Width,
 )
-from tinyanime.host.cycle_model.rules import pairing_conflict
+from tinyanime.host.cycle_model.rules import PairingTable
 
 _EX1_COLUMN = Stage.EX1.column
 _LONG_AGO: Availability = (-1000, -1000, -1000, -1000, -1000)
@@ -33,10 +33,12 @@ _TURNS = 16
 class Pipeline:
     """Issues instructions one after another; `position` is the cycle reached.
 
-    `banks_unknown_conflict`: what is assumed of two loads through unrelated base registers; True keeps them apart.
+    Pipelines may share a `pairing` table. `banks_unknown_conflict`: what is assumed of two loads through unrelated base
+    registers; True keeps them apart.
     """
 
-    def __init__(self, *, banks_unknown_conflict: bool = True) -> None:
+    def __init__(self, *, pairing: PairingTable | None = None, banks_unknown_conflict: bool = True) -> None:
+        self._pairing = pairing or PairingTable()
         self._cycle = 0
         self._free_at = 0
         """The older slot is free from here: behind divisions and multiple transfers later than the next cycle."""
@@ -110,7 +112,7 @@ class Pipeline:
         return 0
 
     def _pairs_with(self, older: Instruction, younger: Instruction) -> bool:
-        if pairing_conflict(older, younger) is not None:
+        if self._pairing.forbids(older, younger):
             return False
         if older.kind is Kind.LOAD and younger.kind is Kind.LOAD:
             return not self._same_bank(older, younger)
@@ -222,13 +224,13 @@ def repeated_cycles(instructions: tuple[Instruction, ...], *, few: int = 4, many
     return (reached[1] - reached[0]) / (many - few)
 
 
-def loop_cycles(instructions: tuple[Instruction, ...]) -> float:
+def loop_cycles(instructions: tuple[Instruction, ...], pairing: PairingTable | None = None) -> float:
     """Cycles of one pass through a loop whose last instruction is its predicted, taken branch.
 
-    Those of the first turn that takes as long as the one before; with bytes or halves stored, which fill the store buffer
-    slowly, the mean of the last 8 of 16 turns.
+    Those of the first turn that takes as long as the one before; with bytes or halves stored, which fill the store
+    buffer slowly, the mean of the last 8 of 16 turns.
     """
-    pipeline = Pipeline()
+    pipeline = Pipeline(pairing=pairing)
     fills = any(one.kind is Kind.STORE and one.memory and one.memory.width < Width.WORD for one in instructions)
     reached = [0.0]
     for _ in range(_TURNS):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tinyanime.host.cycle_model import timing
-from tinyanime.host.cycle_model.decode import decode
+from tinyanime.host.cycle_model.decode import Decoder
 from tinyanime.host.cycle_model.flow import BlockKey, ExecutedBlock, Passage, infer_passages
 from tinyanime.host.cycle_model.instruction import Instruction
 from tinyanime.host.cycle_model.memory import LINE_BYTES, LinesTouched, MemoryCosts, fill_cycles
 from tinyanime.host.cycle_model.pipeline import Pipeline, loop_cycles
+from tinyanime.host.cycle_model.rules import PairingTable
 from tinyanime.host.cycle_model.symbols import FunctionTable
 
 
@@ -67,13 +68,15 @@ class CycleModel:
     def __init__(self, code: CodeReader, functions: FunctionTable | None = None) -> None:
         self._code = code
         self._functions = functions or FunctionTable(())
+        self._decoder = Decoder()
+        self._pairing = PairingTable()
         self._decoded: dict[BlockKey, tuple[Instruction, ...]] = {}
         self._cycles: dict[tuple[BlockKey | None, BlockKey], float] = {}
 
     def instructions(self, key: BlockKey) -> tuple[Instruction, ...]:
         """The decoded block."""
         if key not in self._decoded:
-            self._decoded[key] = decode(self._code.read(*key), key[0])
+            self._decoded[key] = self._decoder.decode(self._code.read(*key), key[0])
         return self._decoded[key]
 
     def block_cycles(self, origin: BlockKey | None, key: BlockKey) -> float:
@@ -88,8 +91,8 @@ class CycleModel:
 
     def _schedule(self, origin: BlockKey | None, key: BlockKey) -> float:
         if origin == key:
-            return loop_cycles(self.instructions(key))
-        pipeline = Pipeline()
+            return loop_cycles(self.instructions(key), self._pairing)
+        pipeline = Pipeline(pairing=self._pairing)
         if origin is not None:
             pipeline.run(self.instructions(origin))
         before = pipeline.position
@@ -151,7 +154,7 @@ class CycleModel:
         return found
 
     def _penalty(self, key: BlockKey) -> int:
-        pipeline = Pipeline()
+        pipeline = Pipeline(pairing=self._pairing)
         pipeline.run(self.instructions(key))
         early = pipeline.flags_distance >= timing.EARLY_FLAGS_CYCLES
         return timing.MISPREDICTED_EARLY_FLAGS_CYCLES if early else timing.MISPREDICTED_CYCLES

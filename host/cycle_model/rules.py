@@ -80,3 +80,18 @@ PAIRING_RULES: tuple[PairingRule, ...] = (
 def pairing_conflict(older: Instruction, younger: Instruction) -> PairingRule | None:
     """The first rule that keeps `younger` out of the cycle of `older`; None: both issue together."""
     return next((rule for rule in PAIRING_RULES if rule.forbids(older, younger)), None)
+
+
+class PairingTable:
+    """Remembers for two pairing classes whether a rule keeps them apart."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def forbids(self, older: Instruction, younger: Instruction) -> bool:
+        """`pairing_conflict` has a rule for them."""
+        key = (older.pairing_class, younger.pairing_class)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = pairing_conflict(older, younger) is not None
+        return found

@@ -138,6 +138,11 @@ class BlockCounter:
         )
         if status != unicorn.UC_ERR_OK:
             raise ToolError(f"unicorn does not take the counting hook (error {status}).")
+        self._handle = handle
+
+    def detach(self) -> None:
+        """Counts no more; needed where the machine outlives its counter."""
+        uclib.uc_hook_del(self._machine._uch, self._handle)
 
     @property
     def instructions(self) -> int:

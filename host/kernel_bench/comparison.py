@@ -64,16 +64,15 @@ def measure(plan: Plan, folder: Path, processes: int, progress: Progress) -> lis
     by_size = sorted(tasks, key=lambda task: -network(task[0]).macs)
     results: dict[tuple[str, str, str], list[Figures]] = {}
     progress(_MEASURING, 0, len(tasks))
-    with ProcessPoolExecutor(processes) as pool:
+    pool = ProcessPoolExecutor(processes)
+    try:
         pending = {pool.submit(measure_run, *task, folder, cycles=plan.cycles): task for task in by_size}
-        try:
-            for done in as_completed(pending):
-                results[pending[done]] = done.result()
-                progress(_MEASURING, len(results), len(tasks))
-        except BaseException:
-            # What has not begun would keep the pool from ending.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for done in as_completed(pending):
+            results[pending[done]] = done.result()
+            progress(_MEASURING, len(results), len(tasks))
+    finally:
+        # After an error, what has not begun shall not begin.
+        pool.shutdown(cancel_futures=True)
     return [figures for task in tasks for figures in results[task]]
 
 

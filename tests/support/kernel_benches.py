@@ -60,6 +60,13 @@ def kernel_benches() -> tuple[Bench, ...]:
     return tuple(_bench(recipe) for recipe in RECIPES)
 
 
+def new_core() -> EmulatedCore:
+    """One more emulated Cortex-M7 (-O3), to attach counters to: they miss code that ran before."""
+    bench = _bench(RECIPES[1])
+    assert isinstance(bench, EmulatedCore)
+    return bench
+
+
 @cache
 def small_core_bench() -> Bench:
     """The emulated Cortex-M0+ (unicorn's M0 executes the same instructions) with the kernels of convolve.h only.

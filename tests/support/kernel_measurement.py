@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from tests.support.emulated_core import EmulatedCore
-from tests.support.kernel_benches import kernel_benches
+from tests.support.kernel_benches import new_core
 from tests.support.kernel_case import KernelCase
 from tinyanime.host.cycle_model import CycleModel, MemoryCosts
 from tinyanime.host.cycle_model.execution import MachineCode, block_counts
@@ -33,6 +33,5 @@ def measured_work(call: KernelCase) -> MeasuredWork:
 
 @cache
 def _measured_core() -> tuple[EmulatedCore, BlockCounter, CycleModel]:
-    core = next(bench for bench in kernel_benches() if bench.name == "Cortex-M7 -O3")
-    assert isinstance(core, EmulatedCore)
+    core = new_core()
     return core, BlockCounter(core.machine), CycleModel(MachineCode(core.machine))

@@ -14,6 +14,7 @@ from tests.models.students import student_32_64_128
 from tests.support.generated_network import assert_equals_reference, available_compilers, build_network
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.compiler import CompileOptions, compile_model
+from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
 
@@ -92,9 +93,11 @@ def test_a_network_at_the_edge_equals_the_reference(
 
 
 @pytest.mark.skipif(not COMPILERS, reason="neither gcc nor clang is installed")
-def test_the_classic_student_streams_its_weights_on_the_stm32h743_and_equals_the_reference(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernels", [KernelFamily.AUTO, KernelFamily.CMSIS_NN])
+def test_the_classic_student_on_the_stm32h743_equals_the_reference(tmp_path: Path, kernels: KernelFamily) -> None:
     model = save(student_32_64_128(), tmp_path / "model.onnx")
-    bundle = compile_model(model, load_board("stm32h743"), tmp_path / "project")
+    options = CompileOptions(kernels=kernels)
+    bundle = compile_model(model, load_board("stm32h743"), tmp_path / "project", options=options)
     manifest = bundle.manifest
     assert manifest.transfers
     assert manifest.certificate.total_peak_bytes <= 480 * 1024

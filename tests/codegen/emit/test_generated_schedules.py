@@ -23,6 +23,7 @@ from tinyanime.codegen.emit import network
 from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D
+from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.problem import MemoryPlan, MemoryProblem
 from tinyanime.codegen.memory.solve import solve
@@ -128,7 +129,8 @@ def test_a_streamed_network_equals_the_reference_and_never_holds_a_whole_picture
     assert manifest.output.window_bytes > 0
     assert manifest.commands.receives > 1
     assert manifest.commands.sends > 1
-    assert max(buffer.size_bytes for buffer in manifest.buffers) < manifest.input.size_bytes
+    maps = [buffer.size_bytes for buffer in manifest.buffers if not buffer.name.endswith(".scratch")]
+    assert max(maps) < manifest.input.size_bytes
     program = build_network(bundle, COMPILERS[0])
     for seed in range(2):
         assert_equals_reference(bundle, load_and_prepare(model), program, seed)
@@ -166,7 +168,7 @@ def test_weights_that_stream_through_fast_memory_equal_the_reference(tmp_path: P
     builder = QdqBuilder(8)
     hidden = builder.conv(builder.input((1, 48, 6, 6)), 50, relu=True)
     model = save(builder.finish(builder.conv(hidden, 30)), tmp_path / "model.onnx")
-    options = CompileOptions(schedule=ScheduleOptions(transfers=True))
+    options = CompileOptions(schedule=ScheduleOptions(transfers=True), kernels=KernelFamily.CMSIS_NN)
     bundle = compile_model(model, load_board(board), tmp_path / "p", options=options)
     assert bundle.manifest.commands.transfers > 0
     assert_equals_reference(bundle, load_and_prepare(model), build_network(bundle, COMPILERS[0]), seed=4)

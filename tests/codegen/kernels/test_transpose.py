@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.support.convolve_cases import Part, convolve_call
-from tests.support.counted_kernels import executed
 from tests.support.kernel_case import Kernel
+from tests.support.kernel_measurement import measured_work
 from tests.support.one_op import OneOp, one_op
 from tinyanime.codegen.ir.ops import Conv2D, Filter, Padding, Size2D, TransposeConv2D
 from tinyanime.codegen.ir.tensor import Quantization, Tensor
@@ -72,7 +72,7 @@ def test_the_estimated_work_is_near_what_the_emulated_core_executes(
     random = np.random.default_rng(0)
     weights = _filter(random.integers(-127, 128, (outputs, kernel, kernel, channels)))
     case = _case(weights, size, padding=Padding(1, 1, 1, 1) if kernel == 4 else NO_PADDING)
-    measured = executed(convolve_call(Kernel.TRANSPOSE_CONVOLVE, TRANSPOSE_CONVOLVE, case, Part(rows), block))
+    measured = measured_work(convolve_call(Kernel.TRANSPOSE_CONVOLVE, TRANSPOSE_CONVOLVE, case, Part(rows), block))
     work = TRANSPOSE_CONVOLVE.work(case.graph, case.op, rows[1] - rows[0], block)
     assert work.instructions == pytest.approx(measured.instructions, rel=0.1)
     assert work.cycles == pytest.approx(measured.cycles, rel=0.1)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.support.convolve_cases import Part, convolve_call
-from tests.support.counted_kernels import executed
 from tests.support.kernel_case import Kernel
+from tests.support.kernel_measurement import measured_work
 from tests.support.one_op import OneOp, one_op
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Conv2D, Filter, Padding, UpsampleConv2D
@@ -86,7 +86,7 @@ def test_the_estimated_work_is_near_what_the_emulated_core_executes(
     size: int, channels: int, outputs: int, rows: tuple[int, int], block: int
 ) -> None:
     case = _case(size, channels, outputs)
-    measured = executed(convolve_call(Kernel.UPSAMPLE_CONVOLVE, UPSAMPLE_CONVOLVE, case, Part(rows), block))
+    measured = measured_work(convolve_call(Kernel.UPSAMPLE_CONVOLVE, UPSAMPLE_CONVOLVE, case, Part(rows), block))
     work = UPSAMPLE_CONVOLVE.work(case.graph, case.op, rows[1] - rows[0], block)
     assert work.instructions == pytest.approx(measured.instructions, rel=0.1)
     assert work.cycles == pytest.approx(measured.cycles, rel=0.1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.models.builders import QdqBuilder, save
+from tests.models.builders import Activation, QdqBuilder, save
 from tests.support.onnx_oracle import random_inputs
 from tinyanime.codegen.frontend import load_model
 from tinyanime.codegen.ir.graph import Graph
@@ -25,7 +25,7 @@ def kinds(graph: Graph) -> list[str]:
     return [type(op).__name__ for op in graph.ops]
 
 
-def loaded(builder: QdqBuilder, folder: Path, *outputs: str) -> Graph:
+def loaded(builder: QdqBuilder, folder: Path, *outputs: Activation) -> Graph:
     return load_model(save(builder.finish(*outputs), folder / "model.onnx"))
 
 
@@ -36,7 +36,7 @@ def every(conv: Conv2D) -> bool:
 
 def test_a_joined_pair_keeps_output_names_integers_and_multiply_accumulates(tmp_path: Path) -> None:
     builder = QdqBuilder(3)
-    x = builder.conv(builder.resize_nearest(builder.input(zero_point=9)), 6, pads=AROUND, clamp="Relu")
+    x = builder.conv(builder.resize(builder.input(zero_point=9)), 6, pads=AROUND, relu=True)
     graph = loaded(builder, tmp_path, builder.conv(x, 4, pads=AROUND))
     fused = fuse_upsample(graph, every)
     verify_graph(fused)
@@ -53,8 +53,8 @@ def test_a_joined_pair_keeps_output_names_integers_and_multiply_accumulates(tmp_
 
 def test_only_wanted_convolutions_are_joined(tmp_path: Path) -> None:
     builder = QdqBuilder(0)
-    x = builder.conv(builder.resize_nearest(builder.input()), 6, pads=AROUND)
-    graph = loaded(builder, tmp_path, builder.conv(builder.resize_nearest(x), 4, pads=AROUND))
+    x = builder.conv(builder.resize(builder.input()), 6, pads=AROUND)
+    graph = loaded(builder, tmp_path, builder.conv(builder.resize(x), 4, pads=AROUND))
     last = graph.ops[-1].name
     assert fuse_upsample(graph, lambda conv: False).ops == graph.ops
     fused = fuse_upsample(graph, lambda conv: conv.name == last)
@@ -66,27 +66,28 @@ def test_only_wanted_convolutions_are_joined(tmp_path: Path) -> None:
     [
         {"pads": (0, 0, 0, 0)},
         {"pads": (1, 1, 1, 0)},
-        {"pads": AROUND, "strides": (2, 2)},
-        {"pads": AROUND, "dilations": (2, 2)},
+        {"pads": AROUND, "stride": (2, 2)},
+        {"pads": AROUND, "dilation": (2, 2)},
         {"pads": AROUND, "kernel": (1, 1)},
-        {"pads": AROUND, "group": 3},
+        {"pads": AROUND, "groups": 3},
     ],
 )
 def test_other_convolutions_stay(options: dict[str, object], tmp_path: Path) -> None:
     builder = QdqBuilder(0)
-    graph = loaded(builder, tmp_path, builder.conv(builder.resize_nearest(builder.input()), 6, **options))
+    graph = loaded(builder, tmp_path, builder.conv(builder.resize(builder.input()), 6, **options))
     assert fuse_upsample(graph, every).ops == graph.ops
 
 
-def test_an_upsampling_by_other_factors_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("factor", [(3, 3), (2, 1), (1, 2)])
+def test_an_upsampling_by_other_factors_stays(factor: tuple[int, int], tmp_path: Path) -> None:
     builder = QdqBuilder(0)
-    graph = loaded(builder, tmp_path, builder.conv(builder.resize_nearest(builder.input(), 3), 4, pads=AROUND))
+    graph = loaded(builder, tmp_path, builder.conv(builder.resize(builder.input(), factor), 4, pads=AROUND))
     assert fuse_upsample(graph, every).ops == graph.ops
 
 
 def test_an_upsampled_map_that_others_read_or_that_is_an_output_stays(tmp_path: Path) -> None:
     builder = QdqBuilder(0)
-    up = builder.resize_nearest(builder.input())
+    up = builder.resize(builder.input())
     graph = loaded(builder, tmp_path, builder.conv(up, 4, pads=AROUND), builder.pool(up, "MaxPool"))
     assert fuse_upsample(graph, every).ops == graph.ops
     alone = replace(graph, ops=graph.ops[:2], outputs=(graph.ops[1].output, graph.ops[0].output))
@@ -95,7 +96,7 @@ def test_an_upsampled_map_that_others_read_or_that_is_an_output_stays(tmp_path: 
 
 def test_the_operator_that_results_is_padded_and_clamped_like_the_convolution(tmp_path: Path) -> None:
     builder = QdqBuilder(1)
-    graph = loaded(builder, tmp_path, builder.conv(builder.resize_nearest(builder.input()), 4, pads=AROUND))
+    graph = loaded(builder, tmp_path, builder.conv(builder.resize(builder.input()), 4, pads=AROUND))
     joined = fuse_upsample(graph, every).ops[0]
     assert isinstance(joined, UpsampleConv2D)
     conv = graph.ops[1]

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.m7_program import decoded
-from tinyanime.host.cycle_model.decode import CodeError, decode, is_shifted_constant
+from tinyanime.host.cycle_model.decode import CodeError, Decoder, decode, is_shifted_constant
 from tinyanime.host.cycle_model.instruction import FIRST_FP, FLAGS, Instruction, Kind, Stage, Width
+from tinyanime.host.cycle_model.rules import PairingTable, pairing_conflict
 
 
 def _one(line: str) -> Instruction:
@@ -151,3 +152,31 @@ def test_data_in_the_place_of_code_is_named_with_its_address() -> None:
     with pytest.raises(CodeError, match="0x08000102") as failure:
         decode(bytes([0x00, 0xBF, 0xFF, 0xFF, 0xFF, 0xFF]), 0x0800_0100)
     assert failure.value.hint
+
+
+def test_a_remembered_branch_leads_from_where_it_stands() -> None:
+    back = bytes([0xFE, 0xE7])  # b .
+    decoder = Decoder()
+    targets = [decoder.decode(back, address)[0].target for address in (0x100, 0x0800_0200, 0x100)]
+    assert targets == [0x100, 0x0800_0200, 0x100]
+
+
+def test_an_instruction_behind_it_is_not_the_remembered_unconditional_one() -> None:
+    plain, block = bytes([0x08, 0x46]), bytes([0x08, 0xBF])  # mov r0, r1; it eq
+    decoder = Decoder()
+    before, (_, inside), after = decoder.decode(plain, 0), decoder.decode(block + plain, 0), decoder.decode(plain, 0)
+    assert [before[0].conditional, inside.conditional, after[0].conditional] == [False, True, False]
+
+
+def test_equal_pairing_classes_are_equal_to_every_rule() -> None:
+    lines = [
+        *("eor r0, r1, r2", "add r0, r1, r2", "lsl r0, r1, #2", "add r0, r1, r2, lsl #3", "sxtb16 r0, r1"),
+        *("pkhbt r0, r1, r2", "smlad r0, r1, r2, r3", "ldr r0, [r1]", "str r0, [r1]", "vldr s0, [r1]", "vstr s0, [r1]"),
+        *("ldrd r0, r1, [r2]", "b .", "vmov r0, s0", "vmov r0, r1, d1", "vadd.f32 s0, s1, s2", "vfma.f32 s0, s1, s2"),
+        *("mul r4, r5, r6", "ldrb r0, [r1]", "uxtab r0, r1, r2", "orr r0, r1, #0x1fc0", "vdiv.f32 s0, s1, s2", "nop"),
+    ]
+    instructions = [_one(line) for line in lines]
+    table = PairingTable()
+    for older in instructions:
+        for younger in instructions:
+            assert table.forbids(older, younger) == (pairing_conflict(older, younger) is not None)

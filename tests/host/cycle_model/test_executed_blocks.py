@@ -124,6 +124,12 @@ def test_a_fault_is_reported_with_its_place(tmp_path: Path) -> None:
         _run(tmp_path, "f: movs r0, #0\n ldr r0, [r0]\n bx lr\n", "f")
 
 
+def test_one_machine_runs_several_calls_each_counted_alone(tmp_path: Path) -> None:
+    machine, entry = load_function(linked(tmp_path, ".global f\nf: subs r0, #1\n bne f\n bx lr\n"), "f")
+    counts = [run_with_block_counts(machine, entry, [turns]).instructions for turns in (3, 50, 3)]
+    assert counts == [7, 101, 7]
+
+
 def test_a_missing_function_is_named(tmp_path: Path) -> None:
     image = linked(tmp_path, ".global f\nf: bx lr\n")
     with pytest.raises(ToolError, match="no function g") as failure:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tinyanime.codegen.models.networks import network
+from tinyanime.codegen.errors import ToolError
+from tinyanime.codegen.models.networks import NETWORKS, network
 from tinyanime.host.kernel_bench import comparison
 from tinyanime.host.kernel_bench.comparison import Plan, measure, measure_run
 from tinyanime.host.kernel_bench.cores import core, widened
@@ -103,3 +104,18 @@ def test_a_wider_board_keeps_its_memories_apart() -> None:
         regions = sorted(board.memory, key=lambda region: region.base)
         assert all(a.end <= b.base for a, b in pairwise(regions))
         assert max(region.size_bytes for region in regions) == 16 * 1024 * 1024
+
+
+def test_nothing_more_begins_after_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def fail(name: str, *_: object, cycles: bool) -> list[Figures]:
+        begun.append(name)
+        raise ToolError("no compiler")
+
+    monkeypatch.setattr(comparison, "ProcessPoolExecutor", _Here)
+    monkeypatch.setattr(comparison, "measure_run", fail)
+    names = tuple(spec.name for spec in NETWORKS)
+    with pytest.raises(ToolError):
+        measure(Plan(names, (("cortex-m7", "ours"),)), folder, 1, lambda *step: None)
+    assert len(begun) < len(names)

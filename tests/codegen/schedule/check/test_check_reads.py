@@ -11,10 +11,12 @@ import pytest
 from tests.models.random_networks import LAYERS, layer_network
 from tinyanime.codegen.frontend import load_model
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.ir.ops import Filter, Op, UpsampleConv2D
+from tinyanime.codegen.ir.tensor import Quantization, Tensor
 from tinyanime.codegen.reference import run_op
 from tinyanime.codegen.schedule.check.reads import keeps_bytes, needed_rows
 from tinyanime.codegen.schedule.plan import RowRange
+from tinyanime.codegen.schedule.strips.rows import read_rows
 
 TRIALS = 24
 """Fresh inputs and changes per input row; a change may vanish in rounding or behind a larger element."""
@@ -58,6 +60,35 @@ def test_the_rows_an_operator_reads_are_those_that_change_its_output(layer: str,
         for position in range(len(op.inputs)):
             pairs = claimed(graph, op, position)
             assert observed(graph, op, position, pairs) == pairs, f"{type(op).__name__} {op.name}"
+
+
+def upsampled(height: int) -> Graph:
+    random = np.random.default_rng(height)
+    weights = Filter(random.integers(-127, 128, (4, 3, 3, 3), np.int8), np.full(4, 0.002), np.zeros(4, np.int32))
+    op = UpsampleConv2D(name="up", inputs=("x",), output="y", filter=weights)
+    tensors = (
+        Tensor("x", (1, height, 4, 3), Quantization(1.0, 5)),
+        Tensor("y", (1, 2 * height, 8, 4), Quantization(1.0, 0)),
+    )
+    return Graph("up", ("x",), ("y",), {tensor.name: tensor for tensor in tensors}, (op,))
+
+
+@pytest.mark.parametrize("height", [1, 2, 5])
+def test_the_rows_an_upsampling_convolution_reads_are_those_that_change_its_output(height: int) -> None:
+    graph = upsampled(height)
+    pairs = claimed(graph, graph.ops[0], 0)
+    assert observed(graph, graph.ops[0], 0, pairs) == pairs
+
+
+@pytest.mark.parametrize("height", [1, 2, 5])
+def test_the_scheduler_gives_an_upsampling_convolution_the_rows_that_the_checker_asks_for(height: int) -> None:
+    graph = upsampled(height)
+    for begin in range(2 * height):
+        for end in range(begin + 1, 2 * height + 1):
+            read = read_rows(graph, graph.ops[0], 0, RowRange(begin, end))
+            needed = needed_rows(graph, graph.ops[0], 0, RowRange(begin, end))
+            assert list(range(read.rows.begin, read.rows.end)) == needed.tolist()
+            assert (read.padding_top, read.padding_bottom) == (0, 0)
 
 
 def test_rows_of_a_range_are_those_of_its_rows_together(tmp_path: Path) -> None:
