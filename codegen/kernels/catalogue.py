@@ -10,10 +10,12 @@ from tinyanime.codegen.ir.ops import Filter, Op, Size2D
 from tinyanime.codegen.kernels.direct import DIRECT
 from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.kernels.spec import ConvolutionKernel, Work
+from tinyanime.codegen.kernels.transpose import TRANSPOSE_CONVOLVE
 from tinyanime.codegen.kernels.upsample import UPSAMPLE_CONVOLVE
 
 CATALOGUE: tuple[ConvolutionKernel, ...] = (
     DIRECT,
+    TRANSPOSE_CONVOLVE,
     UPSAMPLE_CONVOLVE,
 )
 

@@ -19,10 +19,9 @@ from tinyanime.codegen.ir.ops import (
     Op,
     Requantize,
     TransposeConv2D,
-    UpsampleConv2D,
 )
 
-Clamping = Conv2D | TransposeConv2D | UpsampleConv2D | FullyConnected | Add | MaxPool | AveragePool | Requantize
+Clamping = Conv2D | TransposeConv2D | FullyConnected | Add | MaxPool | AveragePool | Requantize
 
 
 def fuse_clamp(graph: Graph) -> Graph:

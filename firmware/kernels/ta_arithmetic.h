@@ -10,8 +10,6 @@
 
 #include "ta_high_multiply.h"
 
-#define TA_INT8_VALUES 256u
-
 /* value / 2^exponent, rounded to nearest, halves away from zero; exponent 0 to 31. */
 static inline int32_t ta_rounding_shift_right(int32_t value, uint32_t exponent) {
     const uint32_t mask = (UINT32_C(1) << exponent) - 1u;

@@ -16,13 +16,18 @@ ta_status ta_concat_s8(const ta_rescale *rescale, const int8_t *input, uint32_t 
         }
         return TA_OK;
     }
-    int8_t table[TA_INT8_VALUES];
-    ta_rescale_fill_table(rescale, table);
+    _Alignas(4) int8_t table[TA_INT8_VALUES];
+    const bool pays = (uint64_t)outer * in_inner >= TA_TABLE_PAYS;
+    if (pays) {
+        ta_rescale_fill_table(rescale, table);
+    }
     for (uint32_t block = 0; block < outer; block++) {
         const int8_t *source = input + (size_t)block * in_inner;
         int8_t *target = output + (size_t)block * out_inner;
-        for (uint32_t i = 0; i < in_inner; i++) {
-            target[i] = table[(uint8_t)source[i]];
+        if (pays) {
+            ta_look_up_bytes(table, source, in_inner, target);
+        } else {
+            ta_rescale_bytes(rescale, source, in_inner, target);
         }
     }
     return TA_OK;

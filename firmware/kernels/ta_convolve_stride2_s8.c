@@ -108,9 +108,14 @@ static inline uint32_t sum_at(const int32_t *sums, uint32_t row, uint32_t column
     return (uint32_t)sums[(row * INPUTS + column) * TA_TILE_SUMS];
 }
 
-static inline void store_row(const uint32_t *m, const ta_channel *channel, int8_t *pixel, uint32_t pixel_bytes) {
-    *pixel = (int8_t)ta_tile_value(channel, (int32_t)((m[0] + m[1] + m[3]) << 1));
-    pixel[pixel_bytes] = (int8_t)ta_tile_value(channel, (int32_t)((m[1] - m[2] + m[4]) << 1));
+typedef struct {
+    int32_t values[OUTPUTS];
+} two;
+
+/* Both outputs of a row of m. */
+static inline two requantized(const uint32_t *m, const ta_channel *channel) {
+    return (two){{ta_tile_value(channel, (int32_t)((m[0] + m[1] + m[3]) << 1)),
+                  ta_tile_value(channel, (int32_t)((m[1] - m[2] + m[4]) << 1))}};
 }
 
 TA_FAST_CODE(ta_stride2_outputs)
@@ -127,12 +132,17 @@ static void transform_outputs(const ta_tile_outputs *tile) {
             upper[column] = sum_at(sums, 0, column) + m1 + sum_at(sums, 3, column);
             lower[column] = m1 - sum_at(sums, 2, column) + sum_at(sums, 4, column);
         }
-        store_row(upper, &channel, output, to.pixel_bytes);
-        store_row(lower, &channel, output + to.row_bytes, to.pixel_bytes);
+        const two above = requantized(upper, &channel), below = requantized(lower, &channel);
+        output[0] = (int8_t)above.values[0];
+        output[to.pixel_bytes] = (int8_t)above.values[1];
+        output[to.row_bytes] = (int8_t)below.values[0];
+        output[to.row_bytes + to.pixel_bytes] = (int8_t)below.values[1];
         sums += TA_PANEL_COLUMNS;
         output++;
     }
-    ta_tiles_clamp(tile, OUTPUTS);
+    if (ta_tile_is_clamped(&to)) {
+        ta_tiles_clamp(&to, OUTPUTS);
+    }
 }
 
 static const uint8_t round_ends[] = {PRODUCTS};

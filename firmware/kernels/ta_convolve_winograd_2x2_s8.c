@@ -112,10 +112,14 @@ static inline uint32_t sum_at(const int32_t *sums, uint32_t row, uint32_t column
     return (uint32_t)sums[(row * INPUTS + column) * TA_TILE_SUMS];
 }
 
+typedef struct {
+    int32_t values[OUTPUTS];
+} two;
+
 /* Both outputs of a row of m, all of them twice the outputs already. */
-static inline void store_row(const uint32_t *m, const ta_channel *channel, int8_t *pixel, uint32_t pixel_bytes) {
-    *pixel = (int8_t)ta_tile_value(channel, (int32_t)(2u * m[0] + m[1] + m[2]) >> 1);
-    pixel[pixel_bytes] = (int8_t)ta_tile_value(channel, (int32_t)(m[1] - m[2] - 2u * m[3]) >> 1);
+static inline two requantized(const uint32_t *m, const ta_channel *channel) {
+    return (two){{ta_tile_value(channel, (int32_t)(2u * m[0] + m[1] + m[2]) >> 1),
+                  ta_tile_value(channel, (int32_t)(m[1] - m[2] - 2u * m[3]) >> 1)}};
 }
 
 TA_FAST_CODE(ta_winograd_2x2_outputs)
@@ -135,12 +139,17 @@ static void transform_outputs(const ta_tile_outputs *tile) {
             upper[column] = 2u * sum_at(sums, 0, column) + m1 + m2;
             lower[column] = m1 - m2 - 2u * sum_at(sums, 3, column);
         }
-        store_row(upper, &channel, output, to.pixel_bytes);
-        store_row(lower, &channel, output + to.row_bytes, to.pixel_bytes);
+        const two above = requantized(upper, &channel), below = requantized(lower, &channel);
+        output[0] = (int8_t)above.values[0];
+        output[to.pixel_bytes] = (int8_t)above.values[1];
+        output[to.row_bytes] = (int8_t)below.values[0];
+        output[to.row_bytes + to.pixel_bytes] = (int8_t)below.values[1];
         sums += TA_PANEL_COLUMNS;
         output++;
     }
-    ta_tiles_clamp(tile, OUTPUTS);
+    if (ta_tile_is_clamped(&to)) {
+        ta_tiles_clamp(&to, OUTPUTS);
+    }
 }
 
 static const uint8_t round_ends[] = {PRODUCTS};

@@ -1,4 +1,5 @@
 #include "ta_tiles.h"
+#include "ta_winograd_4x4_inputs.h"
 #include "ta_winograd_4x4_weights.h"
 #include "tinyanime/fast_code.h"
 
@@ -16,94 +17,6 @@
  * Products, inputs and weights are in the order of their rows {0, 5, 1, 2, 3, 4}: those of a round come of the same
  * sums of weights. */
 enum { INPUTS = 6, OUTPUTS = 4, ROUNDS = 3, ROUND_PRODUCTS = 2 * INPUTS, PRODUCTS = INPUTS * INPUTS };
-
-/* Two int16 lanes as one number, high * 2^16 + low with a signed low one: sums and multiples of such numbers are those
- * of both lanes, in one instruction each, with shifts for free. Lanes become such a number by being positive, and a
- * number becomes lanes by adding CARRY (so that the low one is positive) and flipping its bit. */
-#define CARRY 0x8000u
-#define UNSIGNED 128u /* Makes an int8 positive. */
-
-typedef struct {
-    uint32_t v[INPUTS];
-} six;
-
-/* v of numbers; d4 and d5 have CARRY in them, and so has every result. */
-static inline six spread(uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3, uint32_t d4, uint32_t d5) {
-    const uint32_t even = d4 - (d2 << 2), odd = d3 - (d1 << 2);
-    const uint32_t narrow_even = d4 - d2, narrow_odd = d3 - d1;
-    return (six){{narrow_even + ((d0 - d2) << 2), even + odd, even - odd, narrow_even + (narrow_odd << 1),
-                  narrow_even - (narrow_odd << 1), (d5 - d3) - (narrow_odd << 2)}};
-}
-
-/* One dimension of half a quad: the six v of each column of inputs. */
-static inline void spread_columns(const ta_tile_inputs *tile, const int8_t *top, uint32_t half,
-                                  uint32_t columns[INPUTS][INPUTS]) {
-    const uint32_t offset = ((uint32_t)tile->in_offset << 16) | UNSIGNED;
-    const uint32_t row = tile->row_bytes, three_rows = 3u * row;
-    uint32_t late = offset;
-#pragma GCC unroll 1
-    for (uint32_t column = 0; column < INPUTS; column++) {
-        if (column == 4u) {
-            late |= CARRY;
-        }
-        const int8_t *below = top + three_rows;
-        const uint32_t d[INPUTS] = {ta_load_word(top),   ta_load_word(top + row),   ta_load_word(top + 2u * row),
-                                    ta_load_word(below), ta_load_word(below + row), ta_load_word(below + 2u * row)};
-        const six v =
-            half == 0u ? spread(ta_widen_even(offset, d[0]), ta_widen_even(offset, d[1]), ta_widen_even(offset, d[2]),
-                                ta_widen_even(offset, d[3]), ta_widen_even(late, d[4]), ta_widen_even(late, d[5]))
-                       : spread(ta_widen_odd(offset, d[0]), ta_widen_odd(offset, d[1]), ta_widen_odd(offset, d[2]),
-                                ta_widen_odd(offset, d[3]), ta_widen_odd(late, d[4]), ta_widen_odd(late, d[5]));
-        *(six *)columns[column] = v;
-        ta_finish(columns);
-        top += tile->pixel_bytes;
-    }
-}
-
-/* The other dimension: row `row` of products, to inputs from `input` on. */
-static inline uint32_t *spread_row(uint32_t columns[INPUTS][INPUTS], uint32_t row, uint32_t *input,
-                                   uint32_t input_stride) {
-    const six v =
-        spread(columns[0][row], columns[1][row], columns[2][row], columns[3][row], columns[4][row], columns[5][row]);
-    __asm("" : "+r"(input), "+r"(input_stride)); /* Else every one of the 36 addresses is kept in memory. */
-    uint32_t *later = input + 3u * input_stride;
-    input[0] = v.v[0] ^ CARRY;
-    input[input_stride] = v.v[1] ^ CARRY;
-    input[2u * input_stride] = v.v[2] ^ CARRY;
-    later[0] = v.v[3] ^ CARRY;
-    later[input_stride] = v.v[4] ^ CARRY;
-    later[2u * input_stride] = v.v[5] ^ CARRY;
-    ta_finish(columns);
-    return later + 3u * input_stride;
-}
-
-/* One word of all 36 inputs. */
-static inline void transform_half(const ta_tile_inputs *tile, const int8_t *top, uint32_t half, uint32_t *input,
-                                  uint32_t input_stride) {
-    uint32_t columns[INPUTS][INPUTS];
-    spread_columns(tile, top, half, columns);
-    input = spread_row(columns, 0, input, input_stride);
-    input = spread_row(columns, 5, input, input_stride);
-    /* A constant in all inputs shows in this one only, times 36. */
-    uint32_t *constant = input + input_stride;
-    input = spread_row(columns, 1, input, input_stride);
-    *constant = ta_subtract_lanes(*constant, 36u * (UNSIGNED - (uint32_t)tile->in_offset) & 0xFFFFu);
-    input = spread_row(columns, 2, input, input_stride);
-    input = spread_row(columns, 3, input, input_stride);
-    spread_row(columns, 4, input, input_stride);
-}
-
-TA_FAST_CODE(ta_winograd_4x4_inputs)
-static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
-    const ta_tile_inputs from = *tile;
-    const int8_t *top = from.first;
-    for (uint32_t quad = 0; quad < from.quads; quad++) {
-        transform_half(&from, top, 0, panels, input_stride);
-        transform_half(&from, top, 1, panels + TA_PANEL_COLUMNS, input_stride);
-        panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
-        top += TA_QUAD;
-    }
-}
 
 typedef struct {
     uint32_t y[OUTPUTS];
@@ -125,13 +38,18 @@ static const uint8_t SHIFTS[OUTPUTS] = {3, 2, 1, 1};
 static inline void store_row(const uint32_t *m, const int32_t *surplus, const ta_channel *channel, uint32_t y,
                              int8_t *pixel, uint32_t pixel_bytes) {
     const four line = gather(m[0], m[1], m[2], m[3], m[4], m[5]);
+    int32_t values[OUTPUTS]; /* Side by side: each is a chain of instructions that wait for one another. */
 #pragma GCC unroll 4
     for (uint32_t x = 0; x < OUTPUTS; x++) {
         const uint32_t multiple = line.y[x] * INVERSE_OF_9 + (uint32_t)surplus[OUTPUTS * y + x];
-        *pixel = (int8_t)ta_tile_value(channel, (int32_t)multiple >> (SHIFTS[y] + SHIFTS[x] - 1));
-        ta_finish(pixel);
+        values[x] = ta_tile_value(channel, (int32_t)multiple >> (SHIFTS[y] + SHIFTS[x] - 1));
+    }
+#pragma GCC unroll 4
+    for (uint32_t x = 0; x < OUTPUTS; x++) {
+        *pixel = (int8_t)values[x];
         pixel += pixel_bytes;
     }
+    ta_finish(pixel);
 }
 
 /* One channel of a tile. */
@@ -168,21 +86,24 @@ static void transform_outputs(const ta_tile_outputs *tile) {
         store_channel(to.sums + index * TA_PANEL_COLUMNS, to.surplus, &channel, to.output + index, to.row_bytes,
                       to.pixel_bytes);
     }
-    ta_tiles_clamp(tile, OUTPUTS);
+    if (ta_tile_is_clamped(&to)) {
+        ta_tiles_clamp(&to, OUTPUTS);
+    }
 }
 
 /* What takes the outputs of the constants in the weights' low lanes off their multiples. */
 static void find_surplus(const int32_t *input_sums, int32_t *surplus) {
-    static const int32_t k[3] = {2, 1, 2};
+    int32_t rows[INPUTS][OUTPUTS];
+    for (uint32_t y = 0; y < INPUTS; y++) {
+        for (uint32_t x = 0; x < OUTPUTS; x++) {
+            const int32_t *sums = input_sums + y * INPUTS + x;
+            rows[y][x] = 2 * (sums[0] + sums[2]) + sums[1];
+        }
+    }
     for (uint32_t y = 0; y < OUTPUTS; y++) {
         for (uint32_t x = 0; x < OUTPUTS; x++) {
-            uint32_t sum = 0;
-            for (uint32_t row = 0; row < 3u; row++) {
-                for (uint32_t column = 0; column < 3u; column++) {
-                    sum -= (uint32_t)(k[row] * k[column] * input_sums[(y + row) * INPUTS + x + column]);
-                }
-            }
-            *surplus++ = (int32_t)((TA_WINOGRAD_4X4_UNIT * sum) << (SHIFTS[y] + SHIFTS[x]));
+            const int32_t sum = 2 * (rows[y][x] + rows[y + 2u][x]) + rows[y + 1u][x];
+            *surplus++ = (int32_t)(TA_WINOGRAD_4X4_UNIT * (0u - (uint32_t)sum) << (SHIFTS[y] + SHIFTS[x]));
         }
     }
 }
@@ -203,7 +124,7 @@ static const ta_tile_kind kind = {.out_size = OUTPUTS,
                                   .panels = ROUND_PRODUCTS,
                                   .round_ends = round_ends,
                                   .product_list = product_list,
-                                  .transform_inputs = transform_inputs,
+                                  .transform_inputs = ta_winograd_4x4_inputs,
                                   .transform_weights = ta_winograd_4x4_weights,
                                   .transform_outputs = transform_outputs,
                                   .find_surplus = find_surplus};

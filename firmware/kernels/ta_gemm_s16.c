@@ -1,5 +1,6 @@
 #include "ta_gemm_s16.h"
 
+#include "ta_naked.h"
 #include "tinyanime/fast_code.h"
 
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
@@ -33,7 +34,7 @@
     "cmp.w r1, r3\n ldr.w r3, [r0], #4\n"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* A naked function takes them from the registers. */
-__attribute__((naked, aligned(16)))
+TA_NAKED __attribute__((aligned(16)))
 TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32_t *weights, uint32_t words,
                                            uint32_t pairs, int32_t *sums) {
     __asm volatile("push {r4-r11, lr}\n"
@@ -110,8 +111,8 @@ TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32
     "muls r3, r4\n add r9, r3\n"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* A naked function takes them from the registers. */
-__attribute__((naked)) TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32_t *weights,
-                                                                  uint32_t words, uint32_t pairs, int32_t *sums) {
+TA_NAKED TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32_t *weights, uint32_t words,
+                                                    uint32_t pairs, int32_t *sums) {
     __asm volatile(".syntax unified\n"
                    "push {r4-r7, lr}\n"
                    "mov r4, r8\n"

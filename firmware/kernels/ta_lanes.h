@@ -43,6 +43,9 @@ static inline uint32_t ta_subtract_lanes(uint32_t a, uint32_t b) {
 /* Bytes 0 and 2 of `bytes` sign-extended to lanes, plus `lanes`. */
 static inline uint32_t ta_widen_even(uint32_t lanes, uint32_t bytes) {
 #if defined(__ARM_FEATURE_SIMD32)
+    if (__builtin_constant_p(lanes) && lanes == 0) { /* Without a register for the zero. */
+        return (uint32_t)__sxtb16((int8x4_t)bytes);
+    }
     return (uint32_t)__sxtab16((int16x2_t)lanes, (int8x4_t)bytes);
 #else
     const uint32_t low = (uint32_t)(int32_t)(int8_t)(bytes & 0xFFu) & 0xFFFFu;
@@ -55,7 +58,11 @@ static inline uint32_t ta_widen_even(uint32_t lanes, uint32_t bytes) {
 static inline uint32_t ta_widen_odd(uint32_t lanes, uint32_t bytes) {
 #if defined(__ARM_FEATURE_SIMD32)
     uint32_t result;
-    __asm("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(lanes), "r"(bytes));
+    if (__builtin_constant_p(lanes) && lanes == 0) {
+        __asm("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(bytes));
+    } else {
+        __asm("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(lanes), "r"(bytes));
+    }
     return result;
 #else
     return ta_widen_even(lanes, (bytes >> 8) | (bytes << 24));

@@ -1,8 +1,6 @@
-#include <stdbool.h>
-#include <stddef.h>
-#include <string.h>
-
 #include "tinyanime/kernels.h"
+
+#include "ta_copy_run.h"
 
 /* Mirrors an index that lies at most `size - 1` outside [0, size) back inside; the edge itself is not
  * repeated. */
@@ -51,11 +49,12 @@ static void pad_row(const ta_pad_params *p, const int8_t *source, int8_t *target
         memset(middle + inner, p->value, p->right * channels);
         return;
     }
+    const bool words = ta_is_word_run(target, source, channels);
     for (size_t x = 0; x < p->left; x++) {
-        memcpy(target + x * channels, source + (p->left - x) * channels, channels);
+        ta_copy_run(target + x * channels, source + (p->left - x) * channels, channels, words);
     }
     for (size_t x = 0; x < p->right; x++) {
-        memcpy(middle + inner + x * channels, source + (p->in_width - 2u - x) * channels, channels);
+        ta_copy_run(middle + inner + x * channels, source + (p->in_width - 2u - x) * channels, channels, words);
     }
 }
 

@@ -6,16 +6,12 @@ ta_status ta_requantize_s8(const ta_rescale *rescale, const int8_t *input, uint3
     if (!ta_rescale_is_valid(rescale)) {
         return TA_ERROR_ARGUMENT;
     }
-    if (count < TA_INT8_VALUES) {
-        for (uint32_t i = 0; i < count; i++) {
-            output[i] = ta_rescale_one(rescale, input[i]);
-        }
+    if (count < TA_TABLE_PAYS) {
+        ta_rescale_bytes(rescale, input, count, output);
         return TA_OK;
     }
-    int8_t table[TA_INT8_VALUES];
+    _Alignas(4) int8_t table[TA_INT8_VALUES];
     ta_rescale_fill_table(rescale, table);
-    for (uint32_t i = 0; i < count; i++) {
-        output[i] = table[(uint8_t)input[i]];
-    }
+    ta_look_up_bytes(table, input, count, output);
     return TA_OK;
 }

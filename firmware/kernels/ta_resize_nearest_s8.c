@@ -1,13 +1,13 @@
-#include <stddef.h>
-#include <string.h>
-
 #include "tinyanime/kernels.h"
+
+#include "ta_copy_run.h"
 
 /* Writes each of `width` groups of `channels` bytes `factor` times. */
 static void repeat_columns(const int8_t *source, uint32_t width, size_t channels, uint32_t factor, int8_t *target) {
+    const bool words = ta_is_word_run(target, source, channels);
     for (uint32_t x = 0; x < width; x++) {
         for (uint32_t copy = 0; copy < factor; copy++) {
-            memcpy(target, source, channels);
+            ta_copy_run(target, source, channels, words);
             target += channels;
         }
         source += channels;

@@ -1,7 +1,6 @@
-#include <stddef.h>
-#include <string.h>
-
 #include "tinyanime/kernels.h"
+
+#include "ta_copy_run.h"
 
 ta_status ta_space_to_depth_s8(const ta_depth_params *params, const int8_t *input, uint32_t in_row_begin,
                                uint32_t out_row_begin, uint32_t out_row_end, int8_t *output) {
@@ -15,11 +14,12 @@ ta_status ta_space_to_depth_s8(const ta_depth_params *params, const int8_t *inpu
     const size_t in_row_bytes = (size_t)p->in_width * p->in_channels;
     const size_t out_row_bytes = in_row_bytes * p->block;
     const int8_t *source = input + ((size_t)out_row_begin * p->block - in_row_begin) * in_row_bytes;
+    const bool words = ta_is_word_run(output, source, run);
     for (uint32_t row = out_row_begin; row < out_row_end; row++) {
         for (uint32_t block_row = 0; block_row < p->block; block_row++) {
             int8_t *target = output + block_row * run;
             for (size_t offset = 0; offset < in_row_bytes; offset += run) {
-                memcpy(target, source + offset, run);
+                ta_copy_run(target, source + offset, run, words);
                 target += run * p->block;
             }
             source += in_row_bytes;

@@ -158,9 +158,6 @@ static void transform_tile(const tile_work *work, uint32_t tile, uint32_t column
 
 TA_FAST_CODE(ta_tiles_clamp)
 void ta_tiles_clamp(const ta_tile_outputs *tile, uint32_t out_size) {
-    if (tile->minimum == INT8_MIN && tile->maximum == INT8_MAX) {
-        return;
-    }
     for (uint32_t y = 0; y < out_size; y++) {
         for (uint32_t x = 0; x < out_size; x++) {
             int8_t *pixel = tile->output + y * tile->row_bytes + x * tile->pixel_bytes;

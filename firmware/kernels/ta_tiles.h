@@ -117,8 +117,12 @@ static inline void ta_finish(const void *place) {
     __asm volatile("" : : "r"(place) : "memory");
 }
 
-/* Limits the stored outputs of a tile of out_size x out_size to its range, where that is not all of int8. */
+/* Limits the stored outputs of a tile of out_size x out_size to its range. */
 void ta_tiles_clamp(const ta_tile_outputs *tile, uint32_t out_size);
+
+static inline int ta_tile_is_clamped(const ta_tile_outputs *tile) {
+    return tile->minimum > INT8_MIN || tile->maximum < INT8_MAX;
+}
 
 /* The int8 value of `doubled`, twice a sum with its bias; see ta_doubled_value. */
 static inline int32_t ta_tile_value(const ta_channel *channel, int32_t doubled) {

@@ -74,8 +74,8 @@ static inline uint32_t *store_inputs(uint32_t *to, size_t stride, const uint32_t
 
 /* One word of a tile's 16 transformed inputs, `stride` bytes apart at `to`; rows in the order x0 - x2, x3 - x1,
  * x1 + x2, x1 - x2, of which only one input needs the zero point: it gets it from `four_offsets`. */
-static inline void transform_pixels(const int8_t *pixels, const pixel_words *of, uint32_t four_offsets, uint32_t *to,
-                                    size_t stride) {
+static inline __attribute__((always_inline)) void transform_pixels(const int8_t *pixels, const pixel_words *of,
+                                                                   uint32_t four_offsets, uint32_t *to, size_t stride) {
     uint32_t upper[4], lower[4], row[4];
     widen_row(lower, pixels + 2 * opaque(of->row_bytes), of);
     for (size_t column = 0; column < 4; column++) {

@@ -1,5 +1,6 @@
 #include "ta_winograd_4x4_weights.h"
 
+#include "ta_naked.h"
 #include "ta_tiles.h"
 #include "tinyanime/fast_code.h"
 
@@ -16,9 +17,9 @@
     "mov r1, r2\n"                                                                                                     \
     "add.w r2, r1, r3\n"
 #define NEXT_QUAD                                                                                                      \
-    "ldr.w r4, [sp]\n"                                                                                                 \
+    "ldr.w r5, [sp]\n"                                                                                                 \
     "add.w r0, r0, #36\n"                                                                                              \
-    "cmp.w r0, r4\n"                                                                                                   \
+    "cmp.w r0, r5\n"                                                                                                   \
     "bne.w 1b\n"                                                                                                       \
     "pop {r1, r4-r11, pc}\n"
 #define MOVE_PANELS(distance)                                                                                          \
@@ -27,19 +28,19 @@
 
 /* One row of six from h0, h1, h2, all of which are lost, as is `t`:
  * h0, h0 + h1 + h2, h0 - h1 + h2, h0 + 2h1 + 4h2, h0 - 2h1 + 4h2, h2. */
-#define STORE_ROW(h0, h1, h2, t, panel, second)                                                                        \
-    "str.w " h0 ", [" panel "]\n"                                                                                      \
+#define STORE_ROW(h0, h1, h2, t)                                                                                       \
+    "str.w " h0 ", [r1]\n"                                                                                             \
     "add.w " t ", " h0 ", " h2 "\n"                                                                                    \
-    "str.w " h2 ", [" second ", r3, lsl #2]\n"                                                                         \
+    "str.w " h2 ", [r2, r3, lsl #2]\n"                                                                                 \
     "add.w " h0 ", " h0 ", " h2 ", lsl #2\n"                                                                           \
     "add.w " h2 ", " t ", " h1 "\n"                                                                                    \
     "sub.w " t ", " t ", " h1 "\n"                                                                                     \
-    "str.w " h2 ", [" panel ", r3]\n"                                                                                  \
+    "str.w " h2 ", [r1, r3]\n"                                                                                         \
     "add.w " h2 ", " h0 ", " h1 ", lsl #1\n"                                                                           \
-    "str.w " t ", [" panel ", r3, lsl #1]\n"                                                                           \
+    "str.w " t ", [r1, r3, lsl #1]\n"                                                                                  \
     "sub.w " h0 ", " h0 ", " h1 ", lsl #1\n"                                                                           \
-    "str.w " h2 ", [" second ", r3, lsl #1]\n"                                                                         \
-    "str.w " h0 ", [" panel ", r3, lsl #2]\n"
+    "str.w " h2 ", [r2, r3, lsl #1]\n"                                                                                 \
+    "str.w " h0 ", [r1, r3, lsl #2]\n"
 
 /* Round 0: the first and the last row of taps as they are. r11 and r12 the constants of the outer and the middle
  * columns, lr bytes between the two rows of panels. */
@@ -52,83 +53,164 @@
     "sxtab16 " to1 ", r12, r5" half "\n"                                                                               \
     "sxtab16 " to2 ", r11, r6" half "\n"
 
-#pragma GCC diagnostic ignored "-Wunused-parameter" /* Naked functions take them from the registers. */
-__attribute__((naked, aligned(8)))
-TA_FAST_CODE(ta_winograd_4x4_weights_outer) static void transform_outer(const int8_t *weights, const int8_t *end,
-                                                                        uint32_t *panels, uint32_t panel_bytes) {
-    __asm volatile(
-        ENTER "mov.w r11, #512\n"
-              "mov.w r12, #256\n"
-              "add.w lr, r3, r3, lsl #1\n"
-              "lsl.w lr, lr, #1\n"
-              ".balign 8\n"
-              "1:\n" LOAD_ROW("#0", "#4", "#8") WIDEN_ROW("r7", "r8", "r9", EVEN)
-                  STORE_ROW("r7", "r8", "r9", "r10", "r1", "r2") WIDEN_ROW("r4", "r5", "r6", ODD) MOVE_PANELS("#16")
-                      STORE_ROW("r4", "r5", "r6", "r10", "r1", "r2") LOAD_ROW("#24", "#28", "#32") MOVE_PANELS("lr")
-                          WIDEN_ROW("r7", "r8", "r9", ODD) STORE_ROW("r7", "r8", "r9", "r10", "r1", "r2")
-                              WIDEN_ROW("r4", "r5", "r6", EVEN) MOVE_PANELS("#-16")
-                                  STORE_ROW("r4", "r5", "r6", "r10", "r1", "r2") "sub.w r1, r1, lr\n"
-                                                                                 "sub.w r2, r2, lr\n" MOVE_PANELS("#32")
-                                                                                     NEXT_QUAD);
-}
+#define OUTER_QUAD                                                                                                     \
+    LOAD_ROW("#0", "#4", "#8")                                                                                         \
+    WIDEN_ROW("r7", "r8", "r9", EVEN)                                                                                  \
+    STORE_ROW("r7", "r8", "r9", "r10")                                                                                 \
+    WIDEN_ROW("r4", "r5", "r6", ODD)                                                                                   \
+    MOVE_PANELS("#16")                                                                                                 \
+    STORE_ROW("r4", "r5", "r6", "r10")                                                                                 \
+    LOAD_ROW("#24", "#28", "#32")                                                                                      \
+    MOVE_PANELS("lr")                                                                                                  \
+    WIDEN_ROW("r7", "r8", "r9", ODD)                                                                                   \
+    STORE_ROW("r7", "r8", "r9", "r10")                                                                                 \
+    WIDEN_ROW("r4", "r5", "r6", EVEN)                                                                                  \
+    MOVE_PANELS("#-16")                                                                                                \
+    STORE_ROW("r4", "r5", "r6", "r10")                                                                                 \
+    "sub.w r1, r1, lr\n"                                                                                               \
+    "sub.w r2, r2, lr\n" MOVE_PANELS("#32")
 
-/* One word of rounds 1 and 2: rows (r6, r8, r10), then (r4, r5, r7) whose first two panels are r6 and r8 then. */
-#define STORE_ROWS                                                                                                     \
-    STORE_ROW("r6", "r8", "r10", "r9", "r1", "r2")                                                                     \
-    "add.w r6, r1, r3, lsl #1\n"                                                                                       \
-    "add.w r6, r6, r3, lsl #2\n"                                                                                       \
-    "add.w r8, r6, r3\n" STORE_ROW("r4", "r5", "r7", "r9", "r6", "r8") MOVE_PANELS("#16")
+/* Rounds 1 and 2: two sums of a column of taps are h0 (r6, r4), h1 (r8, r5) or h2 (r10, r7) of two rows. The first row
+ * is stored from r1 and r2 on, the other one from r6 and r8 on. The order keeps both issue slots busy: words are loaded
+ * two cycles before they are widened; a cycle has one store, one SXTAB16, one shifted operand. */
 
-/* Round 1, a column of taps: s = g0 + g2, then s + g1 and s - g1. `both` and `one` are the constants of g0 + g2 and of
- * g1. */
-#define ADD_NEAR(top, middle, bottom, column, both, one, half)                                                         \
-    "ldr.w " top ", [r0, " column "]\n"                                                                                \
-    "ldr.w " bottom ", [r0, " column " + 24]\n"                                                                        \
-    "ldr.w " middle ", [r0, " column " + 12]\n"                                                                        \
-    "sxtab16 " top ", " both ", " top half "\n"                                                                        \
-    "sxtab16 " middle ", " one ", " middle half "\n"                                                                   \
-    "sxtab16 " top ", " top ", " bottom half "\n"                                                                      \
-    "add.w " bottom ", " top ", " middle "\n"                                                                          \
-    "sub.w " top ", " top ", " middle "\n"
+/* Round 1: s = g0 + g2, then s + g1 and s - g1. Constants: r11 of s, r12 of g1 in the outer columns; lr and r7 in the
+ * middle one. */
 #define NEAR_WORD(half)                                                                                                \
-    ADD_NEAR("r4", "r5", "r6", "#0", "r11", "r12", half)                                                               \
-    "mov.w r9, #128\n" ADD_NEAR("r5", "r7", "r8", "#4", "lr", "r9", half)                                              \
-        ADD_NEAR("r7", "r9", "r10", "#8", "r11", "r12", half) STORE_ROWS
+    "ldr.w r9, [r0, #12]\n"                                                                                            \
+    "ldr.w r4, [r0]\n"                                                                                                 \
+    "mov.w r7, #128\n"                                                                                                 \
+    "ldr.w r6, [r0, #24]\n"                                                                                            \
+    "sxtab16 r4, r11, r4" half "\n"                                                                                    \
+    "ldr.w r5, [r0, #4]\n"                                                                                             \
+    "sxtab16 r9, r12, r9" half "\n"                                                                                    \
+    "ldr.w r10, [r0, #16]\n"                                                                                           \
+    "sxtab16 r4, r4, r6" half "\n"                                                                                     \
+    "ldr.w r8, [r0, #28]\n"                                                                                            \
+    "sxtab16 r5, lr, r5" half "\n"                                                                                     \
+    "sxtab16 r5, r5, r8" half "\n"                                                                                     \
+    "add.w r6, r4, r9\n"                                                                                               \
+    "sxtab16 r10, r7, r10" half "\n"                                                                                   \
+    "sub.w r4, r4, r9\n"                                                                                               \
+    "add.w r8, r5, r10\n"                                                                                              \
+    "ldr.w r7, [r0, #8]\n"                                                                                             \
+    "ldr.w r9, [r0, #20]\n"                                                                                            \
+    "sub.w r5, r5, r10\n"                                                                                              \
+    "sxtab16 r7, r11, r7" half "\n"                                                                                    \
+    "ldr.w r10, [r0, #32]\n"                                                                                           \
+    "sxtab16 r9, r12, r9" half "\n"                                                                                    \
+    "sxtab16 r7, r7, r10" half "\n"                                                                                    \
+    "str.w r6, [r1]\n"                                                                                                 \
+    "add.w r10, r7, r9\n"                                                                                              \
+    "sub.w r7, r7, r9\n"                                                                                               \
+    "str.w r10, [r2, r3, lsl #2]\n"                                                                                    \
+    "add.w r9, r6, r10\n"                                                                                              \
+    "add.w r6, r6, r10, lsl #2\n"                                                                                      \
+    "add.w r10, r9, r8\n"                                                                                              \
+    "str.w r10, [r1, r3]\n"                                                                                            \
+    "sub.w r9, r9, r8\n"                                                                                               \
+    "add.w r10, r6, r8, lsl #1\n"                                                                                      \
+    "str.w r9, [r1, r3, lsl #1]\n"                                                                                     \
+    "sub.w r6, r6, r8, lsl #1\n"                                                                                       \
+    "str.w r10, [r2, r3, lsl #1]\n"                                                                                    \
+    "add.w r8, r1, r3, lsl #1\n"                                                                                       \
+    "str.w r6, [r1, r3, lsl #2]\n"                                                                                     \
+    "add.w r9, r4, r7\n"                                                                                               \
+    "add.w r6, r8, r3, lsl #2\n"                                                                                       \
+    "add.w r1, r1, #16\n"                                                                                              \
+    "add.w r8, r6, r3\n"                                                                                               \
+    "str.w r4, [r6]\n"                                                                                                 \
+    "add.w r4, r4, r7, lsl #2\n"                                                                                       \
+    "str.w r7, [r8, r3, lsl #2]\n"                                                                                     \
+    "add.w r7, r9, r5\n"                                                                                               \
+    "sub.w r9, r9, r5\n"                                                                                               \
+    "str.w r7, [r6, r3]\n"                                                                                             \
+    "add.w r7, r4, r5, lsl #1\n"                                                                                       \
+    "str.w r9, [r6, r3, lsl #1]\n"                                                                                     \
+    "str.w r7, [r8, r3, lsl #1]\n"                                                                                     \
+    "sub.w r4, r4, r5, lsl #1\n"                                                                                       \
+    "add.w r2, r2, #16\n"                                                                                              \
+    "str.w r4, [r6, r3, lsl #2]\n"
 
-__attribute__((naked, aligned(8)))
-TA_FAST_CODE(ta_winograd_4x4_weights_near) static void transform_near(const int8_t *weights, const int8_t *end,
-                                                                      uint32_t *panels, uint32_t panel_bytes) {
-    __asm volatile(ENTER "mov.w r11, #1024\n"
-                         "mov.w r12, #256\n"
-                         "mov.w lr, #512\n"
-                         ".balign 8\n"
-                         "1:\n" NEAR_WORD(EVEN) NEAR_WORD(ODD) NEXT_QUAD);
+/* Round 2: t = g0 + 4g2, then t + 2g1 and t - 2g1. Constants: r11 of g0 and g2, r12 of g1 in the outer columns; r12 and
+ * lr in the middle one. */
+#define FAR_WORD(half)                                                                                                 \
+    "ldr.w r8, [r0, #28]\n"                                                                                            \
+    "ldr.w r6, [r0, #24]\n"                                                                                            \
+    "ldr.w r9, [r0, #12]\n"                                                                                            \
+    "sxtab16 r8, r12, r8" half "\n"                                                                                    \
+    "ldr.w r4, [r0]\n"                                                                                                 \
+    "sxtab16 r9, r12, r9" half "\n"                                                                                    \
+    "sxtab16 r6, r11, r6" half "\n"                                                                                    \
+    "ldr.w r5, [r0, #4]\n"                                                                                             \
+    "sxtab16 r4, r11, r4" half "\n"                                                                                    \
+    "ldr.w r10, [r0, #16]\n"                                                                                           \
+    "sxtab16 r5, r12, r5" half "\n"                                                                                    \
+    "sxtab16 r10, lr, r10" half "\n"                                                                                   \
+    "add.w r4, r4, r6, lsl #2\n"                                                                                       \
+    "add.w r6, r4, r9, lsl #1\n"                                                                                       \
+    "sub.w r4, r4, r9, lsl #1\n"                                                                                       \
+    "ldr.w r7, [r0, #8]\n"                                                                                             \
+    "add.w r5, r5, r8, lsl #2\n"                                                                                       \
+    "add.w r8, r5, r10, lsl #1\n"                                                                                      \
+    "ldr.w r9, [r0, #20]\n"                                                                                            \
+    "sub.w r5, r5, r10, lsl #1\n"                                                                                      \
+    "ldr.w r10, [r0, #32]\n"                                                                                           \
+    "sxtab16 r9, r12, r9" half "\n"                                                                                    \
+    "str.w r6, [r1]\n"                                                                                                 \
+    "sxtab16 r10, r11, r10" half "\n"                                                                                  \
+    "sxtab16 r7, r11, r7" half "\n"                                                                                    \
+    "add.w r7, r7, r10, lsl #2\n"                                                                                      \
+    "add.w r10, r7, r9, lsl #1\n"                                                                                      \
+    "str.w r10, [r2, r3, lsl #2]\n"                                                                                    \
+    "sub.w r7, r7, r9, lsl #1\n"                                                                                       \
+    "add.w r9, r6, r10\n"                                                                                              \
+    "add.w r6, r6, r10, lsl #2\n"                                                                                      \
+    "add.w r10, r9, r8\n"                                                                                              \
+    "sub.w r9, r9, r8\n"                                                                                               \
+    "str.w r9, [r1, r3, lsl #1]\n"                                                                                     \
+    "str.w r10, [r1, r3]\n"                                                                                            \
+    "add.w r10, r6, r8, lsl #1\n"                                                                                      \
+    "str.w r10, [r2, r3, lsl #1]\n"                                                                                    \
+    "sub.w r6, r6, r8, lsl #1\n"                                                                                       \
+    "add.w r9, r4, r7\n"                                                                                               \
+    "add.w r8, r1, r3, lsl #1\n"                                                                                       \
+    "str.w r6, [r1, r3, lsl #2]\n"                                                                                     \
+    "add.w r6, r8, r3, lsl #2\n"                                                                                       \
+    "add.w r8, r6, r3\n"                                                                                               \
+    "add.w r1, r1, #16\n"                                                                                              \
+    "str.w r4, [r6]\n"                                                                                                 \
+    "add.w r2, r2, #16\n"                                                                                              \
+    "str.w r7, [r8, r3, lsl #2]\n"                                                                                     \
+    "add.w r4, r4, r7, lsl #2\n"                                                                                       \
+    "add.w r7, r9, r5\n"                                                                                               \
+    "str.w r7, [r6, r3]\n"                                                                                             \
+    "sub.w r9, r9, r5\n"                                                                                               \
+    "str.w r9, [r6, r3, lsl #1]\n"                                                                                     \
+    "add.w r7, r4, r5, lsl #1\n"                                                                                       \
+    "str.w r7, [r8, r3, lsl #1]\n"                                                                                     \
+    "sub.w r4, r4, r5, lsl #1\n"                                                                                       \
+    "str.w r4, [r6, r3, lsl #2]\n"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* Naked functions take them from the registers. */
+#define LOOP ".balign 8\n1:\n"
+
+TA_NAKED TA_FAST_CODE(ta_winograd_4x4_outer) static void transform_outer(const int8_t *weights, const int8_t *end,
+                                                                         uint32_t *panels, uint32_t panel_bytes) {
+    __asm volatile(ENTER "mov.w r11, #512\n mov.w r12, #256\n"
+                         "add.w lr, r3, r3, lsl #1\n lsl.w lr, lr, #1\n" LOOP OUTER_QUAD NEXT_QUAD);
 }
 
-/* Round 2, a column of taps: t = g0 + 4g2, then t + 2g1 and t - 2g1. */
-#define ADD_FAR(top, middle, bottom, column, outer, inner, half)                                                       \
-    "ldr.w " top ", [r0, " column "]\n"                                                                                \
-    "ldr.w " bottom ", [r0, " column " + 24]\n"                                                                        \
-    "ldr.w " middle ", [r0, " column " + 12]\n"                                                                        \
-    "sxtab16 " bottom ", " outer ", " bottom half "\n"                                                                 \
-    "sxtab16 " top ", " outer ", " top half "\n"                                                                       \
-    "sxtab16 " middle ", " inner ", " middle half "\n"                                                                 \
-    "add.w " top ", " top ", " bottom ", lsl #2\n"                                                                     \
-    "add.w " bottom ", " top ", " middle ", lsl #1\n"                                                                  \
-    "sub.w " top ", " top ", " middle ", lsl #1\n"
-#define FAR_WORD(half)                                                                                                 \
-    ADD_FAR("r4", "r5", "r6", "#0", "r11", "r12", half)                                                                \
-    ADD_FAR("r5", "r7", "r8", "#4", "r12", "lr", half)                                                                 \
-    ADD_FAR("r7", "r9", "r10", "#8", "r11", "r12", half) STORE_ROWS
+TA_NAKED TA_FAST_CODE(ta_winograd_4x4_near) static void transform_near(const int8_t *weights, const int8_t *end,
+                                                                       uint32_t *panels, uint32_t panel_bytes) {
+    __asm volatile(ENTER "mov.w r11, #1024\n mov.w r12, #256\n mov.w lr, #512\n" LOOP NEAR_WORD(EVEN) NEAR_WORD(ODD)
+                       NEXT_QUAD);
+}
 
-__attribute__((naked, aligned(8)))
-TA_FAST_CODE(ta_winograd_4x4_weights_far) static void transform_far(const int8_t *weights, const int8_t *end,
-                                                                    uint32_t *panels, uint32_t panel_bytes) {
-    __asm volatile(ENTER "mov.w r11, #512\n"
-                         "mov.w r12, #256\n"
-                         "mov.w lr, #128\n"
-                         ".balign 8\n"
-                         "1:\n" FAR_WORD(EVEN) FAR_WORD(ODD) NEXT_QUAD);
+TA_NAKED TA_FAST_CODE(ta_winograd_4x4_far) static void transform_far(const int8_t *weights, const int8_t *end,
+                                                                     uint32_t *panels, uint32_t panel_bytes) {
+    __asm volatile(ENTER "mov.w r11, #512\n mov.w r12, #256\n mov.w lr, #128\n" LOOP FAR_WORD(EVEN) FAR_WORD(ODD)
+                       NEXT_QUAD);
 }
 
 void ta_winograd_4x4_weights(uint32_t round, const int8_t *weights, uint32_t quads, uint32_t *panels,
@@ -151,7 +233,7 @@ enum { ROW_TAPS = 3, ROW_PANELS = 6 };
 /* The word of a tap, with its constant in the low lane. */
 static uint32_t widened(const int8_t *weights, uint32_t row, uint32_t column, uint32_t half) {
     static const uint8_t k[ROW_TAPS] = {2, 1, 2};
-    const uint32_t constant = (uint32_t)TA_WINOGRAD_4X4_UNIT * k[row] * k[column];
+    const uint32_t constant = TA_WINOGRAD_4X4_UNIT * k[row] * k[column];
     const uint32_t bytes = ta_load_word(weights + (ROW_TAPS * row + column) * TA_QUAD);
     return half == 0u ? ta_widen_even(constant, bytes) : ta_widen_odd(constant, bytes);
 }

@@ -119,7 +119,7 @@ def _measure(
             raise
         raise ToolError(
             f"Measuring kernels needs the Python package {error.name}, which is not installed.",
-            hint="Install it: pip install 'tinyanime[emulate,kernels]'",
+            hint="Install it: pip install 'tinyanime[cycles,emulate,kernels]'",
         ) from error
     with console.progress() as report:
         return measure(Plan(tuple(networks), runs, cycles), output, min(_PROCESSES, os.cpu_count() or 1), report)
@@ -163,6 +163,12 @@ def _update(figures: Sequence[Figures], console: Console) -> None:
 
 
 def _check(figures: Sequence[Figures], console: Console) -> None:
+    for item in figures:
+        if item.instructions is None:
+            raise RegressionError(
+                f"{item.network} on {item.core} has no count any more: {item.note}",
+                hint="Compile it by itself: tinyanime compile MODEL --board BOARD -v",
+            )
     baseline, now = load_baseline(), counts_of(figures)
     if (version := compiler_version()) != baseline.compiler:
         console.note(f"The baseline was counted with {baseline.compiler}; this is {version}.")

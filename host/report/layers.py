@@ -8,7 +8,8 @@ from math import prod
 
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.ir.macs import op_macs
-from tinyanime.codegen.ir.ops import Conv2D, FullyConnected, Op, TransposeConv2D
+from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.ir.rescale import FilterOp
 from tinyanime.codegen.schedule.choose import PlannedSchedule
 from tinyanime.codegen.schedule.kernels import schedule_kernels
 from tinyanime.codegen.schedule.transfers.transfer_cost import weights_region
@@ -117,7 +118,7 @@ def _sums(planned: PlannedSchedule) -> list[_Sum]:
 
 def _weights_bytes(op: Op) -> int:
     """Bytes of the weights; the bias and the scales, a few bytes per channel, stay where they are."""
-    return int(op.filter.values.size) if isinstance(op, Conv2D | TransposeConv2D | FullyConnected) else 0
+    return int(op.filter.values.size) if isinstance(op, FilterOp) else 0
 
 
 def _list(names: Iterable[str]) -> str:

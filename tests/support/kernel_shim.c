@@ -217,6 +217,23 @@ static int32_t own_convolution(int transposed, const int32_t *s, void *const *b)
                                 : ta_convolve_grouped_s8(&params, b[0], in_row, begin, end, b[6]));
 }
 
+static int32_t own_pool(const int32_t *s, void *const *b) {
+    const ta_pool_params params = {.in_height = (uint16_t)s[3],
+                                   .in_width = (uint16_t)s[4],
+                                   .channels = (uint16_t)s[5],
+                                   .out_width = (uint16_t)s[6],
+                                   .kernel_height = (uint16_t)s[7],
+                                   .kernel_width = (uint16_t)s[8],
+                                   .stride_height = (uint16_t)s[9],
+                                   .stride_width = (uint16_t)s[10],
+                                   .pad_top = (uint16_t)s[11],
+                                   .pad_left = (uint16_t)s[12],
+                                   .mode = (ta_pool_mode)s[13],
+                                   .minimum = s[14],
+                                   .maximum = s[15]};
+    return (int32_t)ta_pool_s8(&params, b[0], (uint32_t)s[0], (uint32_t)s[1], (uint32_t)s[2], b[2]);
+}
+
 static int32_t reshape(const int32_t *s, void *const *b) {
     const ta_reshape_params params = {.in_height = (uint16_t)s[0],
                                       .in_width = (uint16_t)s[1],
@@ -270,6 +287,8 @@ int32_t run_kernel(uint32_t kernel, const int32_t *s, void *const *b) {
         return own_convolution(1, s, b);
     case 19:
         return reshape(s, b);
+    case 20:
+        return own_pool(s, b);
     default:
         return run_convolution(kernel, s, b);
     }

@@ -86,6 +86,24 @@ ta_status ta_depth_to_space_s8(const ta_depth_params *params, const int8_t *inpu
 ta_status ta_space_to_depth_s8(const ta_depth_params *params, const int8_t *input, uint32_t in_row_begin,
                                uint32_t out_row_begin, uint32_t out_row_end, int8_t *output);
 
+typedef enum { TA_POOL_MAX = 0, TA_POOL_AVERAGE = 1 } ta_pool_mode;
+
+/* `in_height` and `in_width` are of the whole map (rows and columns outside are padding). Every window of the computed
+ * rows must hold an element of the map. */
+typedef struct {
+    uint16_t in_height, in_width, channels;
+    uint16_t out_width;
+    uint16_t kernel_height, kernel_width;
+    uint16_t stride_height, stride_width;
+    uint16_t pad_top, pad_left;
+    ta_pool_mode mode;
+    int32_t minimum, maximum;
+} ta_pool_params;
+
+/* The largest element of the window's part inside the map, or the mean of these elements, halves away from zero. */
+ta_status ta_pool_s8(const ta_pool_params *params, const int8_t *input, uint32_t in_row_begin, uint32_t out_row_begin,
+                     uint32_t out_row_end, int8_t *output);
+
 /* Convolution parameters of the kernels below. Heights are of the whole maps (rows outside are padding);
  * offsets as in CMSIS-NN: in_offset = -input zero point, out_offset = output zero point. */
 typedef struct {

@@ -31,8 +31,9 @@ def _filter(values: np.ndarray, scale: float = 2.0**-12, bias: int = 0) -> Filte
 
 
 def test_other_operators_are_refused() -> None:
-    graph = _graph(_filter(np.ones((4, 3, 3, 4))))
-    conv = Conv2D(name="c", inputs=("x",), output="y", filter=graph.ops[0].filter, padding=Padding(1, 1, 1, 1))
+    weights = _filter(np.ones((4, 3, 3, 4)))
+    graph = _graph(weights)
+    conv = Conv2D(name="c", inputs=("x",), output="y", filter=weights, padding=Padding(1, 1, 1, 1))
     assert UPSAMPLE_CONVOLVE.refusal(graph, conv) == "it is no upsampling with a convolution behind it"
     assert UPSAMPLE_CONVOLVE.refusal(graph, graph.ops[0]) is None
 

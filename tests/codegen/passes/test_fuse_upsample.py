@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_only_wanted_convolutions_are_joined(tmp_path: Path) -> None:
         {"pads": AROUND, "groups": 3},
     ],
 )
-def test_other_convolutions_stay(options: dict[str, object], tmp_path: Path) -> None:
+def test_other_convolutions_stay(options: dict[str, Any], tmp_path: Path) -> None:
     builder = QdqBuilder(0)
     graph = loaded(builder, tmp_path, builder.conv(builder.resize(builder.input()), 6, **options))
     assert fuse_upsample(graph, every).ops == graph.ops

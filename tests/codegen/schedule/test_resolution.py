@@ -17,6 +17,7 @@ from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Size2D
+from tinyanime.codegen.passes.fuse_upsample import fuse_upsample
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.resolution import (
@@ -80,6 +81,19 @@ def test_a_skip_whose_maps_would_differ_is_refused() -> None:
     assert total_stride(graph) == Size2D(4, 4)
     assert resized(graph, 12, 12) is not None
     assert resized(graph, 14, 14) is None
+
+
+def test_a_joined_upsampling_takes_the_sizes_that_it_took_apart() -> None:
+    graph = generator(16)
+    joined = fuse_upsample(graph, lambda conv: True)
+    assert len(joined.ops) == len(graph.ops) - 1
+    assert total_stride(joined) == total_stride(graph)
+    small, apart = resized(joined, 12, 12), resized(graph, 12, 12)
+    assert small is not None
+    assert apart is not None
+    assert {name: small.tensors[name].shape for name in small.tensors} == {
+        name: apart.tensors[name].shape for name in small.tensors
+    }
 
 
 def test_strides_count_by_side(tmp_path: Path) -> None:

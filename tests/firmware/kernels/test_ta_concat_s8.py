@@ -20,8 +20,8 @@ from tinyanime.codegen.ir.tensor import Quantization, Tensor
 @st.composite
 def _concatenations(draw: st.DrawFn) -> OneOp:
     axis = draw(st.integers(1, 3))
-    common = [1, *(draw(st.integers(1, 6)) for _ in range(3))]
-    sizes = draw(st.lists(st.integers(1, 6), min_size=2, max_size=3))
+    common = [1, *(draw(st.integers(1, 9)) for _ in range(3))]
+    sizes = draw(st.lists(st.integers(1, 9), min_size=2, max_size=3))
     shapes = [(*common[:axis], size, *common[axis + 1 :]) for size in sizes]
     out = Quantization(0.5, draw(zero_points()))
     different = st.builds(Quantization, st.floats(0.01, 4.0), zero_points())

@@ -21,8 +21,8 @@ from tinyanime.codegen.ir.tensor import Quantization, Tensor
 
 @st.composite
 def _cases(draw: st.DrawFn) -> OneOp:
-    height, width, block = draw(st.integers(1, 5)), draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    channels = draw(st.integers(1, 5))
+    height, width, block = draw(st.integers(1, 5)), draw(st.integers(1, 5)), draw(st.sampled_from([1, 2, 2, 3]))
+    channels = draw(st.sampled_from([1, 2, 3, 4, 5, 8, 12]))
     mode = draw(st.sampled_from(DepthToSpaceMode))
     op = DepthToSpace(name="d2s", inputs=("x",), output="y", block=block, mode=mode)
     one = Quantization(1.0, 0)

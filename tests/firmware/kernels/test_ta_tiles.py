@@ -56,7 +56,9 @@ def _map(tiled: TiledKernel, padding: Padding, *, seed: int = 0) -> OneOp:
 
 
 @each_kernel
-@pytest.mark.parametrize("padding", [Padding(1, 1, 1, 1), Padding(0, 0, 0, 0), Padding(0, 1, 2, 0), Padding(2, 0, 0, 2)])
+@pytest.mark.parametrize(
+    "padding", [Padding(1, 1, 1, 1), Padding(0, 0, 0, 0), Padding(0, 1, 2, 0), Padding(2, 0, 0, 2)]
+)
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
 def test_every_band_of_a_map_by_itself_equals_the_reference(tiled: TiledKernel, padding: Padding, rows: int) -> None:
     case = _map(tiled, padding, seed=rows)

@@ -8,17 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.convolve_cases import Part, convolve_call, engine_filters, expected_output, parts, refusals
-from tests.support.kernel_benches import kernel_benches
+from tests.support.kernel_benches import kernel_benches, small_core_bench
 from tests.support.kernel_case import Kernel, KernelCase, assert_exact
 from tests.support.one_op import OneOp, clamps, one_op, values, zero_points
-from tests.support.own_cases import assert_exact_everywhere, with_scalar
+from tests.support.own_cases import with_scalar
 from tinyanime.codegen.ir.ops import Clamp, Filter, Size2D, UpsampleConv2D
 from tinyanime.codegen.ir.tensor import Quantization, Tensor
 from tinyanime.codegen.kernels.upsample import UPSAMPLE_CONVOLVE
 
 _BLOCKS = st.sampled_from([2, 4, 6, 10, 16, 64])
-_PC = 2
-"""Benches up to here are emulated, the others are programs on the PC."""
+FULL = Clamp()
 
 
 @st.composite
@@ -42,6 +41,12 @@ def _call(case: OneOp, part: Part, block: int) -> KernelCase:
     return convolve_call(Kernel.UPSAMPLE_CONVOLVE, UPSAMPLE_CONVOLVE, case, part, block)
 
 
+def _assert_exact_everywhere(call: KernelCase, expected: np.ndarray) -> None:
+    """On the Cortex-M0+ too."""
+    for bench in (*kernel_benches(), small_core_bench()):
+        assert_exact(bench, call, expected)
+
+
 def _whole(case: OneOp) -> Part:
     return Part((0, case.output.height))
 
@@ -51,7 +56,7 @@ def _case(
     weights: np.ndarray,
     zero_point: int,
     *,
-    clamp: Clamp = Clamp(),
+    clamp: Clamp = FULL,
     scale: float | None = None,
     bias: int = 0,
 ) -> OneOp:
@@ -74,7 +79,7 @@ def _case(
 def test_any_part_of_an_upsampling_convolution_equals_the_reference(data: st.DataObject) -> None:
     case = data.draw(_upsamplings())
     part, block = data.draw(parts(case)), data.draw(_BLOCKS)
-    assert_exact_everywhere(_call(case, part, block), expected_output(case, part))
+    _assert_exact_everywhere(_call(case, part, block), expected_output(case, part))
 
 
 @pytest.mark.slow
@@ -83,7 +88,7 @@ def test_any_part_of_an_upsampling_convolution_equals_the_reference(data: st.Dat
 def test_many_parts_of_upsampling_convolutions_equal_the_reference(data: st.DataObject) -> None:
     case = data.draw(_upsamplings())
     part, block = data.draw(parts(case)), data.draw(_BLOCKS)
-    assert_exact_everywhere(_call(case, part, block), expected_output(case, part))
+    _assert_exact_everywhere(_call(case, part, block), expected_output(case, part))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 6])
@@ -94,7 +99,7 @@ def test_every_band_of_a_map_by_itself_equals_the_reference(rows: int) -> None:
     case = _case(x, random.integers(-127, 128, (5, 3, 3, 8), np.int8), 11)
     for begin in range(case.output.height - rows + 1):
         part = Part((begin, begin + rows))
-        for bench in kernel_benches()[1:]:
+        for bench in (*kernel_benches()[1:], small_core_bench()):
             assert_exact(bench, _call(case, part, 4), expected_output(case, part))
 
 
@@ -105,7 +110,7 @@ def test_extreme_values_equal_the_reference(weight: int | None, value: int | Non
     """None: the two ends of the range in turn."""
     weights = _filled((5, 3, 3, 32), weight, -127)
     case = _case(_filled((1, 4, 5, 32), value, -128), weights, zero_point)
-    assert_exact_everywhere(_call(case, _whole(case), 8), case.expected)
+    _assert_exact_everywhere(_call(case, _whole(case), 8), case.expected)
 
 
 @pytest.mark.parametrize("signs", [(1, -1), (-1, 1)])
@@ -116,7 +121,7 @@ def test_the_largest_transformed_inputs_and_weights_equal_the_reference(signs: t
     x = np.where(np.broadcast_to(board, (1, 8, 8, 8)) > 0, 127, -128).astype(np.int8)
     taps = np.outer([1, 0, -1], [1, 0, -1])[None, :, :, None] * 127
     case = _case(x, np.broadcast_to(taps, (4, 3, 3, 8)).astype(np.int8), 127)
-    assert_exact_everywhere(_call(case, _whole(case), 4), case.expected)
+    _assert_exact_everywhere(_call(case, _whole(case), 4), case.expected)
 
 
 @pytest.mark.parametrize("clamp", [Clamp(-128, 127), Clamp(-3, 127), Clamp(-128, 5), Clamp(7, 7), Clamp(-20, 20)])
@@ -125,7 +130,7 @@ def test_clamped_words_and_bytes_equal_the_reference(clamp: Clamp, channels: int
     random = np.random.default_rng(3)
     x = random.integers(-128, 128, (1, 3, 5, 8), np.int8)
     case = _case(x, random.integers(-127, 128, (channels, 3, 3, 8), np.int8), 0, clamp=clamp, scale=2.0**-10)
-    assert_exact_everywhere(_call(case, _whole(case), 6), case.expected)
+    _assert_exact_everywhere(_call(case, _whole(case), 6), case.expected)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -136,7 +141,7 @@ def test_sums_just_below_the_bound_are_exact_and_one_more_is_not(sign: int) -> N
     products = 72 * 127 * 255
     below = _case(x, weights, -128, scale=2.0**-22, bias=sign * ((1 << 29) - 1 - products))
     assert UPSAMPLE_CONVOLVE.refusal(below.graph, below.op) is None
-    assert_exact_everywhere(_call(below, _whole(below), 4), below.expected)
+    _assert_exact_everywhere(_call(below, _whole(below), 4), below.expected)
     at = _case(x, weights, -128, scale=2.0**-22, bias=sign * ((1 << 29) - products))
     assert "2**29" not in (reason := UPSAMPLE_CONVOLVE.refusal(at.graph, at.op) or "")
     assert str(1 << 29) in reason

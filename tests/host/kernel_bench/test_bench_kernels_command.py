@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +102,14 @@ def test_a_layer_that_grew_by_three_percent_fails_the_check_and_is_named(
     assert "--update-baseline" in captured.err
 
 
+def test_a_network_that_is_not_compiled_any_more_fails_the_check(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.figures = [replace(WHOLE, instructions=None, note="The model does not fit.")]
+    assert run(["bench-kernels", "--check", "-o", str(tmp_path)]) == 10
+    assert "resnet8 on cortex-m7 has no count any more: The model does not fit." in capsys.readouterr().err
+
+
 def test_the_baseline_can_be_updated_and_then_passes(bench: Bench, tmp_path: Path) -> None:
     bench.figures = [replace(WHOLE, instructions=1_500_000), LAYER]
     assert run(["bench-kernels", "--check", "-o", str(tmp_path)]) == 10
@@ -127,6 +136,18 @@ def test_a_network_without_a_count_and_another_compiler_are_mentioned(
     notes = capsys.readouterr().err
     assert "ds_cnn on cortex-m7 is not in the baseline" in notes
     assert "another GCC" in notes
+
+
+def test_a_missing_package_is_named_with_how_to_install_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("comparison", "emulation", "block_recorder"):
+        monkeypatch.delitem(sys.modules, f"tinyanime.host.kernel_bench.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "unicorn", None)
+    assert run(["bench-kernels", "-o", str(tmp_path)]) == 5
+    captured = capsys.readouterr().err
+    assert "needs the Python package unicorn" in captured
+    assert "pip install" in captured
 
 
 def test_the_status_of_a_regression_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -111,6 +112,7 @@ def test_nothing_more_begins_after_an_error(folder: Path, monkeypatch: pytest.Mo
 
     def fail(name: str, *_: object, cycles: bool) -> list[Figures]:
         begun.append(name)
+        time.sleep(0.02)
         raise ToolError("no compiler")
 
     monkeypatch.setattr(comparison, "ProcessPoolExecutor", _Here)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.graphs import Q, conv, generator, tensor
 from tests.support.rules import no_scratch
+from tinyanime.boards.loader import load_board
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import (
     Add,
@@ -24,8 +25,11 @@ from tinyanime.codegen.ir.ops import (
     Requantize,
     Reshape,
     Size2D,
+    UpsampleConv2D,
 )
 from tinyanime.codegen.ir.tensor import Tensor
+from tinyanime.codegen.kernels.rule import kernel_rule
+from tinyanime.codegen.passes.fuse_upsample import fuse_upsample
 from tinyanime.codegen.schedule.plan import Call, Move, Receive, Schedule, Send, Span
 from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout, whole_layer_layout
@@ -124,6 +128,21 @@ def test_every_read_finds_the_row_it_wants_under_any_layout(
 ) -> None:
     graph = generator(height)
     check(build_schedule(graph, cut(graph, cuts, rows, overlay=overlay), no_scratch))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 7, 32])
+def test_a_joined_upsampling_finds_its_rows_under_any_layout(rows: int) -> None:
+    joined = fuse_upsample(generator(32), lambda conv: True)
+    op = joined.ops[2]
+    assert isinstance(op, UpsampleConv2D)
+    exact = replace(op, filter=replace(op.filter, scales=op.filter.scales / 64))
+    graph = replace(joined, ops=(*joined.ops[:2], exact, *joined.ops[3:]))
+    rule = kernel_rule(load_board("stm32h743"), pinned=True)
+    for cuts in ([], [2], [3], [2, 3]):
+        schedule = build_schedule(graph, cut(graph, cuts, rows), rule)
+        check(schedule)
+        calls = [call for step in schedule.steps for call in step.calls if call.op == 2]
+        assert {call.kernel.function for call in calls if call.kernel} == {"ta_upsample_convolve_s8"}
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 8, 32])
