@@ -79,13 +79,18 @@ class FullyConnectedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolCall:
-    template: ClassVar[str] = "network/call_pool.c.j2"
+    """`in_height`, `padding_top` and `mode` are for our kernel: CMSIS-NN's sees a band as a map of its own."""
+
+    template: str
     function: str
+    mode: str
+    in_height: int
     in_width: int
     out_width: int
     channels: int
     kernel: Size2D
     stride: Size2D
+    padding_top: int
     padding_left: int
     clamp: Clamp
 

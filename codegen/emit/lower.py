@@ -46,7 +46,7 @@ from tinyanime.codegen.ir.ops import (
 from tinyanime.codegen.ir.rescale import add_parameters, conv_multipliers, rescale_parameters
 from tinyanime.codegen.ir.tensor import Tensor
 from tinyanime.codegen.kernels.catalogue import computes_channel_ranges
-from tinyanime.codegen.kernels.kernel import Kernel
+from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
 
 TILED_KERNEL = "arm_convolve_wrapper_s8"
 """CMSIS-NN's kernel that computes a part of the output channels from a part of the weights."""
@@ -84,16 +84,7 @@ def lower_call(graph: Graph, op: Op, kernel: Kernel, symbols: FilterSymbols, poi
         case FullyConnected():
             return _fully_connected(graph, op, kernel, symbols, source, target)
         case MaxPool() | AveragePool():
-            return PoolCall(
-                function=kernel.function,
-                in_width=source.width,
-                out_width=target.width,
-                channels=source.channels,
-                kernel=op.kernel,
-                stride=op.stride,
-                padding_left=op.padding.left,
-                clamp=op.clamp,
-            )
+            return _pool(op, kernel, source, target)
         case Add():
             seconds = tuple(second for _, second in pointers.inputs)
             return AddCall(parameters=add_parameters(op, graph), row_bytes=target.row_bytes, seconds=seconds)
@@ -210,6 +201,24 @@ def _fully_connected(
         clamp=op.clamp,
         weights=symbols.weights,
         bias=symbols.bias,
+    )
+
+
+def _pool(op: MaxPool | AveragePool, kernel: Kernel, source: Tensor, target: Tensor) -> PoolCall:
+    own = kernel.source is KernelSource.TINYANIME
+    return PoolCall(
+        template="network/call_ta_pool.c.j2" if own else "network/call_pool.c.j2",
+        function=kernel.function,
+        mode="TA_POOL_MAX" if isinstance(op, MaxPool) else "TA_POOL_AVERAGE",
+        in_height=source.height,
+        in_width=source.width,
+        out_width=target.width,
+        channels=source.channels,
+        kernel=op.kernel,
+        stride=op.stride,
+        padding_top=op.padding.top,
+        padding_left=op.padding.left,
+        clamp=op.clamp,
     )
 
 

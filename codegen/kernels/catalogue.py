@@ -7,16 +7,24 @@ from math import ceil
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Filter, Op, Size2D
+from tinyanime.codegen.kernels.depthwise import DEPTHWISE
 from tinyanime.codegen.kernels.direct import DIRECT
 from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.kernels.spec import ConvolutionKernel, Work
+from tinyanime.codegen.kernels.stride2 import STRIDE2
 from tinyanime.codegen.kernels.transpose import TRANSPOSE_CONVOLVE
 from tinyanime.codegen.kernels.upsample import UPSAMPLE_CONVOLVE
+from tinyanime.codegen.kernels.winograd_2x2 import WINOGRAD_2X2
+from tinyanime.codegen.kernels.winograd_4x4 import WINOGRAD_4X4
 
 CATALOGUE: tuple[ConvolutionKernel, ...] = (
     DIRECT,
-    TRANSPOSE_CONVOLVE,
+    WINOGRAD_4X4,
+    WINOGRAD_2X2,
+    STRIDE2,
     UPSAMPLE_CONVOLVE,
+    TRANSPOSE_CONVOLVE,
+    DEPTHWISE,
 )
 
 

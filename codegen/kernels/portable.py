@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Conv2D, FullyConnected, Op
+from tinyanime.codegen.ir.ops import AveragePool, Conv2D, FullyConnected, MaxPool, Op
 from tinyanime.codegen.kernels.kernel import Kernel, own
 from tinyanime.codegen.kernels.plain import plain_kernel
 
 
 def portable_kernel(graph: Graph, op: Op) -> Kernel:
-    """Pools stay CMSIS-NN's: these functions are portable C on every core without MVE but for a few intrinsics."""
-    if isinstance(op, Conv2D | FullyConnected):
-        return own("ta_convolve_grouped_s8")
-    return plain_kernel(graph, op)
+    """The kernel for `op`, never CMSIS-NN's. ModelError as `plain_kernel`: ours refuse the same pools."""
+    plain = plain_kernel(graph, op)
+    match op:
+        case Conv2D() | FullyConnected():
+            return own("ta_convolve_grouped_s8")
+        case MaxPool() | AveragePool():
+            return own("ta_pool_s8")
+        case _:
+            return plain

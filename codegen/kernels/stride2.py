@@ -5,8 +5,36 @@ from __future__ import annotations
 from tinyanime.codegen.kernels.channels import SUM_LIMIT
 from tinyanime.codegen.kernels.winograd import TileCost, TiledConvolution, TileKind
 
-_INSTRUCTIONS = TileCost(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
-_CYCLES = TileCost(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+_INSTRUCTIONS = TileCost(
+    call=550,
+    tile=77,
+    word=144,
+    edge_tile=1990,
+    edge_word=24,
+    weight_word=61.4,
+    group=442,
+    run=943,
+    pair=488,
+    product_word=14.11,
+    outputs=124,
+    stored_tile=0,
+    cut_tile=0,
+)
+_CYCLES = TileCost(
+    call=207,
+    tile=105,
+    word=118,
+    edge_tile=1786,
+    edge_word=19,
+    weight_word=43,
+    group=393,
+    run=924,
+    pair=230,
+    product_word=8.17,
+    outputs=113,
+    stored_tile=0,
+    cut_tile=0,
+)
 
 STRIDE2 = TiledConvolution(
     function="ta_convolve_stride2_s8",

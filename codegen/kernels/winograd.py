@@ -25,6 +25,8 @@ _CHANNELS = 4
 _GROUP_TILES = 8
 """Tiles whose sums lie together; one product of them is one matrix product."""
 _WORD_BYTES = 4
+_BLOCK_COUNTS = (*range(1, 8), *(count << power for power in range(2, 15) for count in (2, 3)))
+"""Into how many blocks the tiles of a call may be divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,11 @@ class TiledConvolution:
         return channel_refusal(graph, op)
 
     def blocks(self, graph: Graph, op: Op, rows: int) -> tuple[int, ...]:
-        """Even numbers that spread the tiles of a call evenly, each with fewer blocks than the one before."""
+        """Those that divide the tiles of a call evenly."""
         width = graph.output_tensor(op).width
         tiles = ceil(width / self.kind.out_size) * ceil(rows / self.kind.out_size)
         most = min(_LARGEST_BLOCK, tiles + tiles % 2)
-        found = {_even(ceil(tiles / count)) for count in (*range(1, 17), *(1 << power for power in range(5, 16)))}
+        found = {_even(ceil(tiles / count)) for count in _BLOCK_COUNTS}
         return tuple(sorted(block for block in found if block <= most))
 
     def scratch_bytes(self, graph: Graph, op: Op, block: int) -> int:

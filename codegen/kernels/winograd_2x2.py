@@ -7,8 +7,36 @@ from tinyanime.codegen.kernels.winograd import TileCost, TiledConvolution, TileK
 SUM_LIMIT = 1 << 29
 """The kernel computes four times every sum, modulo 2**32."""
 
-_INSTRUCTIONS = TileCost(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
-_CYCLES = TileCost(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+_INSTRUCTIONS = TileCost(
+    call=930,
+    tile=14,
+    word=130,
+    edge_tile=1320,
+    edge_word=13,
+    weight_word=92,
+    group=484,
+    run=473,
+    pair=0,
+    product_word=14.22,
+    outputs=113,
+    stored_tile=171,
+    cut_tile=4,
+)
+_CYCLES = TileCost(
+    call=285,
+    tile=72,
+    word=97.5,
+    edge_tile=1210,
+    edge_word=8,
+    weight_word=67.5,
+    group=391,
+    run=474,
+    pair=111,
+    product_word=8.18,
+    outputs=109,
+    stored_tile=0,
+    cut_tile=29,
+)
 
 WINOGRAD_2X2 = TiledConvolution(
     function="ta_convolve_winograd_2x2_s8",

@@ -167,7 +167,9 @@ class _Choice:
                 if layout in tried:
                     break
                 tried.add(layout)
-                if trials := self._with_all_transfers(layout):
+                # An output that grows over its input makes one buffer of both, which may fit no bank.
+                trials = self._with_all_transfers(layout) or self._with_all_transfers(replace(layout, overlay=False))
+                if trials:
                     found += trials
                     break
         if not found:

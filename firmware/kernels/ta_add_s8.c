@@ -43,6 +43,7 @@ typedef struct {
     int32_t y_multiplier, y_half, y_shift;
     ta_channel out;
     int8_t minimum, maximum;
+    uint32_t minimums, maximums; /* In all four bytes. */
 } quick_sum;
 
 /* Whether an operand is halved exactly. */
@@ -71,6 +72,8 @@ static bool is_quick(const ta_add_params *params, const int8_t *a, const int8_t 
     sum->out.rounding = (int32_t)((UINT32_C(1) << (out_shift - 1)) + ((uint32_t)params->out_offset << out_shift));
     sum->minimum = (int8_t)params->minimum;
     sum->maximum = (int8_t)params->maximum;
+    sum->minimums = ta_four_bytes(sum->minimum);
+    sum->maximums = ta_four_bytes(sum->maximum);
     return y_shift != 0 || is_half(sum->y_multiplier, y_shift);
 }
 
@@ -117,7 +120,7 @@ static inline __attribute__((always_inline)) void add_words(const quick_sum *sum
         y3 = ta_saturated(sum_value(sum, ta_byte(word_x, 3), y3));
         uint32_t values = ta_gathered(y0, y1, y2, y3);
         if (clamp) {
-            values = ta_clamped_bytes(values, ta_four_bytes(sum->minimum), ta_four_bytes(sum->maximum));
+            values = ta_clamped_bytes(values, sum->minimums, sum->maximums);
         }
         ta_store_bytes(output, values);
         x += 4;

@@ -100,29 +100,42 @@ static int is_inside(const tile_work *work, int32_t row, int32_t column) {
            column + size <= work->layer->in_width;
 }
 
-/* The sums of the low lanes (bytes 0 and 1 of every quad) of each input, minus the zero point. */
+/* The sum of bytes 0 and 1 of `quads` words, at most SAFE_RUN. */
+static inline int32_t low_lanes(const int8_t *bytes, uint32_t quads) {
+    uint32_t lanes = 0;
+    if (quads % 2u != 0u) {
+        const uint32_t word = ta_load_word(bytes);
+        lanes = ta_widen_odd(ta_widen_even(0, word), word);
+        bytes += TA_QUAD;
+    }
+    for (quads /= 2u; quads != 0u; quads--) {
+        const uint32_t word = ta_load_word(bytes), next = ta_load_word(bytes + TA_QUAD);
+        lanes = ta_widen_odd(ta_widen_even(lanes, word), word);
+        lanes = ta_widen_odd(ta_widen_even(lanes, next), next);
+        bytes += 2u * TA_QUAD;
+    }
+    return (int16_t)(lanes & 0xFFFFu);
+}
+
+/* The sums of the low lanes (bytes 0 and 1 of every quad) of each of size x size inputs, minus the zero point. */
 TA_FAST_CODE(ta_tiles_sum)
 static void sum_inputs(const ta_tile_inputs *tile, uint32_t size, int32_t *sums) {
-    const int8_t *row = tile->first;
-    for (uint32_t y = 0; y < size; y++) {
-        const int8_t *pixel = row;
-        for (uint32_t x = 0; x < size; x++) {
-            const int8_t *bytes = pixel;
-            int32_t sum = (int32_t)(TA_QUAD_WORDS * tile->quads) * tile->in_offset;
-            for (uint32_t left = tile->quads; left != 0;) {
-                const uint32_t run = left < SAFE_RUN ? left : SAFE_RUN;
-                uint32_t lanes = 0;
-                for (const int8_t *end = bytes + run * TA_QUAD; bytes != end; bytes += TA_QUAD) {
-                    const uint32_t word = ta_load_word(bytes);
-                    lanes = ta_widen_odd(ta_widen_even(lanes, word), word);
-                }
-                sum += (int16_t)(lanes & 0xFFFFu);
-                left -= run;
+    const ta_tile_inputs from = *tile;
+    for (uint32_t index = 0; index < size * size; index++) {
+        sums[index] = (int32_t)(TA_QUAD_WORDS * from.quads) * from.in_offset;
+    }
+    for (uint32_t begin = 0; begin < from.quads; begin += SAFE_RUN) {
+        const uint32_t run = from.quads - begin < SAFE_RUN ? from.quads - begin : SAFE_RUN;
+        const int8_t *row = from.first + begin * TA_QUAD;
+        int32_t *sum = sums;
+        for (uint32_t y = 0; y < size; y++) {
+            const int8_t *pixel = row;
+            for (const int32_t *end = sum + size; sum != end; sum++) {
+                *sum += low_lanes(pixel, run);
+                pixel += from.pixel_bytes;
             }
-            *sums++ = sum;
-            pixel += tile->pixel_bytes;
+            row += from.row_bytes;
         }
-        row += tile->row_bytes;
     }
 }
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tinyanime.codegen.cmsis_nn.limits import pool_limit
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Clamp, Conv2D, Filter, Op, Padding, Size2D
+from tinyanime.codegen.ir.ops import AveragePool, Clamp, Conv2D, Filter, MaxPool, Op, Padding, Size2D
 from tinyanime.codegen.ir.tensor import Quantization, Tensor
 from tinyanime.codegen.reference.interpreter import run_reference
 
@@ -169,3 +171,30 @@ def convolutions(draw: st.DrawFn, *, groups: str = "one", max_kernel: int = 5) -
     shape = (1, window.out_size.height, window.out_size.width, out_channels)
     out = Tensor("y", shape, Quantization(1.0, draw(zero_points())))
     return one_op(op, (x,), (Quantization(1.0, draw(zero_points())),), out)
+
+
+@st.composite
+def pools(draw: st.DrawFn, kind: type[MaxPool] | type[AveragePool]) -> OneOp:
+    """A pool of windows none of which lies wholly in the padding."""
+    window = draw(windows(dilated=False))
+    channels = draw(st.integers(1, 11))
+    op = kind(
+        name="pool",
+        inputs=("x",),
+        output="y",
+        kernel=window.kernel,
+        stride=window.stride,
+        padding=window.padding,
+        clamp=draw(clamps()),
+    )
+    quantization = Quantization(0.1, draw(zero_points()))
+    out = Tensor("y", (1, window.out_size.height, window.out_size.width, channels), quantization)
+    limit = pool_limit(
+        *(window.in_size.height, window.in_size.width, window.out_size.height, window.out_size.width),
+        window.kernel,
+        window.stride,
+        window.padding,
+    )
+    assume(limit is None)
+    x = values(draw, (1, window.in_size.height, window.in_size.width, channels))
+    return one_op(op, (x,), (quantization,), out)

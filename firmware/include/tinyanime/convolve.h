@@ -70,13 +70,13 @@ ta_status ta_convolve_direct_s8(const ta_convolution *layer, const ta_rows *rows
 uint32_t ta_convolve_direct_s8_scratch_bytes(const ta_convolution *layer);
 
 /* 3x3, stride 1, by Winograd's F(4x4, 3x3): 36 instead of 144 multiplications per 4x4 outputs. A column is a tile of
- * 4x4 outputs; tiles begin at out_row_begin. Sums must satisfy |sum| < 2^25. Weights: [out][in / 4, rounded up][9 taps]
+ * 4x4 outputs; tiles begin at out_row_begin. |sum + bias| < 2^25. Weights: [out][in / 4, rounded up][9 taps]
  * [4 in], zeros behind the last input channel. */
 ta_status ta_convolve_winograd_4x4_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                       void *scratch, uint32_t scratch_bytes);
 uint32_t ta_convolve_winograd_4x4_s8_scratch_bytes(const ta_convolution *layer);
 
-/* The same by F(2x2, 3x3): 16 instead of 36 multiplications per 2x2 outputs, |sum| < 2^29. */
+/* The same by F(2x2, 3x3): 16 instead of 36 multiplications per 2x2 outputs, |sum + bias| < 2^29. */
 ta_status ta_convolve_winograd_2x2_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                       void *scratch, uint32_t scratch_bytes);
 uint32_t ta_convolve_winograd_2x2_s8_scratch_bytes(const ta_convolution *layer);

@@ -24,11 +24,11 @@ from tests.support.one_op import (
     filters,
     one_op,
     out_size,
+    pools,
     values,
-    windows,
     zero_points,
 )
-from tinyanime.codegen.cmsis_nn.limits import convolve_limit, depthwise_limit, pool_limit
+from tinyanime.codegen.cmsis_nn.limits import convolve_limit, depthwise_limit
 from tinyanime.codegen.ir.ops import AveragePool, Conv2D, Filter, FullyConnected, MaxPool, Padding, Size2D
 from tinyanime.codegen.ir.tensor import Quantization, Tensor
 
@@ -146,34 +146,8 @@ def test_a_fully_connected_layer_with_many_scales_is_a_1x1_convolution(case: One
         assert_exact(bench, fully_connected_as_convolution(case), case.expected.reshape(-1))
 
 
-@st.composite
-def _pools(draw: st.DrawFn, kind: type[MaxPool] | type[AveragePool]) -> OneOp:
-    window = draw(windows(dilated=False))
-    channels = draw(st.integers(1, 11))
-    op = kind(
-        name="pool",
-        inputs=("x",),
-        output="y",
-        kernel=window.kernel,
-        stride=window.stride,
-        padding=window.padding,
-        clamp=draw(clamps()),
-    )
-    quantization = Quantization(0.1, draw(zero_points()))
-    out = Tensor("y", (1, window.out_size.height, window.out_size.width, channels), quantization)
-    limit = pool_limit(
-        *(window.in_size.height, window.in_size.width, window.out_size.height, window.out_size.width),
-        window.kernel,
-        window.stride,
-        window.padding,
-    )
-    assume(limit is None)
-    x = values(draw, (1, window.in_size.height, window.in_size.width, channels))
-    return one_op(op, (x,), (quantization,), out)
-
-
 @_SOME
-@given(st.data(), _pools(MaxPool))
+@given(st.data(), pools(MaxPool))
 def test_bands_of_a_max_pool_equal_the_reference(data: st.DataObject, case: OneOp) -> None:
     out_rows = data.draw(bands(case.output.height))
     for bench in kernel_benches():
@@ -181,7 +155,7 @@ def test_bands_of_a_max_pool_equal_the_reference(data: st.DataObject, case: OneO
 
 
 @_SOME
-@given(st.data(), _pools(AveragePool))
+@given(st.data(), pools(AveragePool))
 def test_bands_of_an_average_pool_equal_the_reference(data: st.DataObject, case: OneOp) -> None:
     out_rows = data.draw(bands(case.output.height))
     for bench in kernel_benches():
