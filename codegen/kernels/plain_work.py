@@ -16,6 +16,8 @@ CACHED_WEIGHT_BYTES = 8 * 1024
 """Weights up to this size stay in half of the Cortex-M7's 16 KB data cache between pixels."""
 
 _CALL_INSTRUCTIONS = 400
+_CYCLES_PER_INSTRUCTION = 0.86
+"""Of CMSIS-NN's convolutions, as the cycle model of the Cortex-M7 has it (`make bench`)."""
 
 
 def plain_work(kernel: Kernel, graph: Graph, op: Op, rows: int, channels: int | None = None) -> Work:
@@ -24,7 +26,7 @@ def plain_work(kernel: Kernel, graph: Graph, op: Op, rows: int, channels: int | 
     target = graph.output_tensor(op)
     pixels = rows * target.width
     instructions = _CALL_INSTRUCTIONS + ceil(pixels * _per_pixel(graph, op, channels or target.channels))
-    return Work(instructions, instructions, pixels * _column_bytes(graph, op), _weight_bytes(op, pixels))
+    return Work(instructions, ceil(_CYCLES_PER_INSTRUCTION * instructions), pixels * _column_bytes(graph, op), _weight_bytes(op, pixels))
 
 
 def _per_pixel(graph: Graph, op: Op, channels: int) -> float:

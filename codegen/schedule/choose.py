@@ -33,7 +33,7 @@ from tinyanime.codegen.schedule.transfers.weight_tiles import largest_tileable_b
 MOST_STEPS = 65535
 """Steps of one inference: the firmware counts them in 16 bits."""
 
-CLOSE_CYCLES = 1.01
+CLOSE_CYCLES = 1.03
 """Schedules whose modelled cycles are within this factor of the fastest count as equally fast: the smallest wins."""
 
 _ACTIVATION_TILE_BYTES = 8 * 1024

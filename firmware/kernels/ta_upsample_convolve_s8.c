@@ -6,14 +6,15 @@
  *   p4 = (w0 - w2) (x1 - x2)
  *   2 y0 = p3 + p1 - p4 + 2 p0    2 y1 = p3 + p1 + p4    2 y2 = p3 - p1 + p4    2 y3 = p3 - p1 - p4 + 2 p2
  * Rows and columns one after the other: 25 products of 16 transformed inputs (at most 4 * 255) and 25 transformed
- * weights (at most 9 * 127) make 4 times the 16 sums of a tile. Padding the map behind the upsampling by 1 is padding
- * the map before it by 1: the one row of padding that a window meets repeats the outer one. */
+ * weights (at most 9 * 127) make 4 times the 16 sums of a tile. Padding the upsampled map by 1 is padding the map
+ * before the upsampling by 1: of the two rows or columns that this would become, windows meet the inner one. */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "tinyanime/convolve.h"
 #include "tinyanime/fast_code.h"
 
+#include "ta_bytes.h"
 #include "ta_convolution.h"
 #include "ta_tiles.h"
 
@@ -203,30 +204,18 @@ static inline void transform_sums(const int32_t *sums, const ta_channel *channel
     store_row(to + 48, channel, second);
 }
 
-/* Each of the 4 signed bytes of `word` clamped to the range between those of `minimum` and `maximum`. */
-static inline uint32_t clamp_bytes(uint32_t word, uint32_t minimum, uint32_t maximum) {
-#if defined(__ARM_FEATURE_SIMD32)
-    uint32_t difference;
-    __asm("ssub8 %1, %0, %2\n\tsel %0, %0, %2\n\tssub8 %1, %3, %0\n\tsel %0, %0, %3"
-          : "+r"(word), "=&r"(difference)
-          : "r"(minimum), "r"(maximum)
-          : "cc");
-    return word;
-#else
-    uint32_t result = 0;
-    for (uint32_t shift = 0; shift < 32; shift += 8) {
-        const int8_t value = ta_clamped((int8_t)(word >> shift), (int8_t)(minimum & 0xFFu), (int8_t)(maximum & 0xFFu));
-        result |= (uint32_t)(uint8_t)value << shift;
-    }
-    return result;
-#endif
-}
-
 /* Clamps the 16 words of 4 channels each at `values` to the layer's range. */
 static void clamp_tile(const ta_tile_outputs *tile, uint32_t *values) {
-    const uint32_t minimum = (uint8_t)tile->minimum * 0x01010101u, maximum = (uint8_t)tile->maximum * 0x01010101u;
     for (uint32_t pixel = 0; pixel < TILE * TILE; pixel++) {
-        values[pixel] = clamp_bytes(values[pixel], minimum, maximum);
+#if defined(TA_HAS_BYTE_LANES)
+        const uint32_t least = ta_four_bytes((int8_t)tile->minimum), most = ta_four_bytes((int8_t)tile->maximum);
+        values[pixel] = ta_clamped_bytes(values[pixel], least, most);
+#else
+        int8_t *bytes = (int8_t *)&values[pixel];
+        for (uint32_t channel = 0; channel < TA_PANEL_CHANNELS; channel++) {
+            bytes[channel] = ta_clamped(bytes[channel], tile->minimum, tile->maximum);
+        }
+#endif
     }
 }
 

@@ -12,12 +12,8 @@ enum { INPUTS = 6 };
 #define CARRY 0x8000u
 #define UNSIGNED 128u /* Makes an int8 positive. */
 
-/* What is added to the inputs. `late` is for the last two rows of the last two columns. */
-typedef struct {
-    uint32_t pixel_bytes;
-    uint32_t offset;
-    uint32_t late;
-} column_constants;
+/* For the columns: bytes between pixels; what is added to the inputs, and to the last two of the last two columns. */
+enum { PIXEL_BYTES = 0, OFFSET = 1, LATE = 2, CONSTANTS = 3 };
 
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
 
@@ -77,14 +73,12 @@ typedef struct {
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* Naked functions take them from the registers. */
 TA_NAKED TA_FAST_CODE(ta_winograd_4x4_even) static void spread_even(const int8_t *top, uint32_t row_bytes,
-                                                                    uint32_t *columns,
-                                                                    const column_constants *constants) {
+                                                                    uint32_t *columns, const uint32_t *constants) {
     __asm volatile(COLUMNS(""));
 }
 
 TA_NAKED TA_FAST_CODE(ta_winograd_4x4_odd) static void spread_odd(const int8_t *top, uint32_t row_bytes,
-                                                                  uint32_t *columns,
-                                                                  const column_constants *constants) {
+                                                                  uint32_t *columns, const uint32_t *constants) {
     __asm volatile(COLUMNS(", ror #8"));
 }
 
@@ -135,12 +129,12 @@ static inline six spread(uint32_t d0, uint32_t d1, uint32_t d2, uint32_t d3, uin
                   narrow_even - (narrow_odd << 1), (d5 - d3) - (narrow_odd << 2)}};
 }
 
-static inline void spread_half(const int8_t *top, uint32_t row_bytes, uint32_t *columns,
-                               const column_constants *constants, uint32_t half) {
+static inline void spread_half(const int8_t *top, uint32_t row_bytes, uint32_t *columns, const uint32_t *constants,
+                               uint32_t half) {
     for (uint32_t column = 0; column < INPUTS; column++) {
         uint32_t d[INPUTS];
         for (uint32_t row = 0; row < INPUTS; row++) {
-            const uint32_t offset = column >= 4u && row >= 4u ? constants->late : constants->offset;
+            const uint32_t offset = column >= 4u && row >= 4u ? constants[LATE] : constants[OFFSET];
             const uint32_t bytes = ta_load_word(top + row * row_bytes);
             d[row] = half == 0u ? ta_widen_even(offset, bytes) : ta_widen_odd(offset, bytes);
         }
@@ -148,15 +142,15 @@ static inline void spread_half(const int8_t *top, uint32_t row_bytes, uint32_t *
         for (uint32_t row = 0; row < INPUTS; row++) {
             *columns++ = v.v[row];
         }
-        top += constants->pixel_bytes;
+        top += constants[PIXEL_BYTES];
     }
 }
 
-static void spread_even(const int8_t *top, uint32_t row_bytes, uint32_t *columns, const column_constants *constants) {
+static void spread_even(const int8_t *top, uint32_t row_bytes, uint32_t *columns, const uint32_t *constants) {
     spread_half(top, row_bytes, columns, constants, 0);
 }
 
-static void spread_odd(const int8_t *top, uint32_t row_bytes, uint32_t *columns, const column_constants *constants) {
+static void spread_odd(const int8_t *top, uint32_t row_bytes, uint32_t *columns, const uint32_t *constants) {
     spread_half(top, row_bytes, columns, constants, 1);
 }
 
@@ -180,15 +174,15 @@ TA_FAST_CODE(ta_winograd_4x4_inputs)
 void ta_winograd_4x4_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
     const ta_tile_inputs from = *tile;
     const uint32_t offset = ((uint32_t)from.in_offset << 16) | UNSIGNED;
-    const column_constants constants = {from.pixel_bytes, offset, offset | CARRY};
+    const uint32_t constants[CONSTANTS] = {from.pixel_bytes, offset, offset | CARRY};
     const uint32_t surplus = 36u * (UNSIGNED - (uint32_t)from.in_offset) & 0xFFFFu;
     const uint32_t input_bytes = input_stride * (uint32_t)sizeof(uint32_t);
     const int8_t *top = from.first;
     for (uint32_t quad = 0; quad < from.quads; quad++) {
         uint32_t columns[INPUTS * INPUTS];
-        spread_even(top, from.row_bytes, columns, &constants);
+        spread_even(top, from.row_bytes, columns, constants);
         spread_rows(columns, panels, surplus, input_bytes);
-        spread_odd(top, from.row_bytes, columns, &constants);
+        spread_odd(top, from.row_bytes, columns, constants);
         spread_rows(columns, panels + TA_PANEL_COLUMNS, surplus, input_bytes);
         panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
         top += TA_QUAD;

@@ -236,9 +236,8 @@ class _Run:
 def _channel_bytes(schedule: Schedule) -> dict[int, int]:
     """For every operator with weights that is called, the bytes of one output channel's, as its kernel reads them."""
     sizes: dict[int, int] = {}
-    for step in schedule.steps:
-        op = schedule.graph.ops[step.op]
-        if step.op not in sizes and isinstance(op, Conv2D | UpsampleConv2D):
-            kernel = step.calls[0].kernel or plain_kernel(schedule.graph, op)
-            sizes[step.op] = channel_bytes(kernel, op.filter)
+    for call in (call for step in schedule.steps for call in step.calls):
+        op = schedule.graph.ops[call.op]
+        if call.op not in sizes and isinstance(op, Conv2D | UpsampleConv2D):
+            sizes[call.op] = channel_bytes(call.kernel or plain_kernel(schedule.graph, op), op.filter)
     return sizes
