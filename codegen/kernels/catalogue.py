@@ -51,22 +51,24 @@ _TILES = {
 }
 """Outputs of one column, of the kernels that compute a range of channels from their weights alone."""
 
+_FIRST_ROWS = {"ta_upsample_convolve_s8": 2}
+"""Numbers of which the first row of a call's columns is a multiple, where that is not 1."""
+
 
 def computes_channel_ranges(kernel: Kernel) -> bool:
     """Whether the kernel computes some output channels from their weights alone, straight into the output."""
     return kernel.function in _TILES
 
 
-def packs_once(kernel: Kernel, graph: Graph, op: Op, rows: int) -> bool:
-    """Whether a call of `rows` rows is one block, so that its packed inputs serve other channels of the same rows."""
+def packs_once(kernel: Kernel, graph: Graph, op: Op, begin: int, end: int) -> bool:
+    """Whether a call of the output rows [begin, end) is one block, so that its packed inputs serve other channels of
+    the same rows."""
     tile = _TILES.get(kernel.function)
     if tile is None:
         return False
     # A call of the upsampling kernel that begins at an odd row computes the one above too.
-    return (
-        ceil((rows + 1) / tile.height if tile.height > 1 else rows) * ceil(graph.output_tensor(op).width / tile.width)
-        <= kernel.block
-    )
+    first = begin - begin % _FIRST_ROWS.get(kernel.function, 1)
+    return ceil((end - first) / tile.height) * ceil(graph.output_tensor(op).width / tile.width) <= kernel.block
 
 
 @lru_cache(maxsize=1024)

@@ -26,7 +26,12 @@ def plain_work(kernel: Kernel, graph: Graph, op: Op, rows: int, channels: int | 
     target = graph.output_tensor(op)
     pixels = rows * target.width
     instructions = _CALL_INSTRUCTIONS + ceil(pixels * _per_pixel(graph, op, channels or target.channels))
-    return Work(instructions, ceil(_CYCLES_PER_INSTRUCTION * instructions), pixels * _column_bytes(graph, op), _weight_bytes(op, pixels))
+    return Work(
+        instructions,
+        ceil(_CYCLES_PER_INSTRUCTION * instructions),
+        pixels * _column_bytes(graph, op),
+        _weight_bytes(op, pixels),
+    )
 
 
 def _per_pixel(graph: Graph, op: Op, channels: int) -> float:

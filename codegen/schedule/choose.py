@@ -34,10 +34,14 @@ MOST_STEPS = 65535
 """Steps of one inference: the firmware counts them in 16 bits."""
 
 CLOSE_CYCLES = 1.03
-"""Schedules whose modelled cycles are within this factor of the fastest count as equally fast: the smallest wins."""
+"""Layouts whose modelled cycles are within this factor of the fastest count as equally fast: the smallest wins."""
+
+CLOSE_PLANS = 1.005
+"""The same for finished plans: with and without transfers, with more or less working memory for the kernels."""
 
 _ACTIVATION_TILE_BYTES = 8 * 1024
-_TILE_COUNTS = (1, 2, 4, 8)
+_TILE_COUNTS = (1, 2, 4, 8, 16, 32)
+_MOST_TILE_SIZES = 4
 _WEIGHT_SLOTS = 2
 _SLOT_STEP_BYTES = 128
 _NO_TRANSFERS = TransferOptions(weight_slot_bytes=0, activation_tile_bytes=0)
@@ -175,7 +179,7 @@ class _Choice:
         if not found:
             return None
         least = min(trial.cycles for trial in found)
-        close = (trial for trial in found if trial.cycles <= CLOSE_CYCLES * least)
+        close = (trial for trial in found if trial.cycles <= CLOSE_PLANS * least)
         best = min(close, key=lambda trial: trial.peak_bytes)
         return self._realise(best.schedule, best.transfers, exact=True)
 
@@ -232,13 +236,14 @@ class _Choice:
             return (_TILES_ONLY, _NO_TRANSFERS) if wanted is None else (_TILES_ONLY,)
         reachable = [bank for bank in self.banks if bank.dma or self.board.tile_dma is None]
         cheapest = min(bank.access_cost for bank in reachable)
-        room = sum(bank.size_bytes for bank in reachable if bank.access_cost == cheapest) // _WEIGHT_SLOTS
+        room = sum(bank.size_bytes for bank in reachable if bank.access_cost == cheapest)
+        # Working memory in slower banks costs more than weights in fast ones save.
+        room = (room - _largest_scratch(schedule)) // _WEIGHT_SLOTS
         largest = largest_tileable_bytes(schedule)
         sizes = {ceil(ceil(largest / count) / _SLOT_STEP_BYTES) * _SLOT_STEP_BYTES for count in _TILE_COUNTS}
         choices = [
             TransferOptions(weight_slot_bytes=size, slots=_WEIGHT_SLOTS, activation_tile_bytes=_ACTIVATION_TILE_BYTES)
-            for size in sorted(sizes, reverse=True)
-            if 0 < size <= room
+            for size in [size for size in sorted(sizes, reverse=True) if 0 < size <= room][:_MOST_TILE_SIZES]
         ]
         return (*choices, _NO_TRANSFERS if wanted is None else _TILES_ONLY)
 
@@ -294,6 +299,12 @@ def _by_speed(space: LayoutSpace, room_bytes: int) -> Iterator[Layout]:
             yield option.layout
     if smallest.layout not in tried:
         yield smallest.layout
+
+
+def _largest_scratch(schedule: Schedule) -> int:
+    """Bytes of the largest working memory of any kernel."""
+    names = {call.scratch for step in schedule.steps for call in step.calls}
+    return max((buffer.size_bytes for buffer in schedule.buffers if buffer.name in names), default=0)
 
 
 def _total_peak(planned: PlannedSchedule) -> int:

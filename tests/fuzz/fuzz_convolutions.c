@@ -21,15 +21,13 @@ typedef struct {
     uint16_t stride; /* The same of the stride. */
 } kernel_entry;
 
-#define ENTRY(name, ...) {ta_##name##_s8, ta_##name##_s8_scratch_bytes, __VA_ARGS__}
+#define ENTRY(name, ...)                                                                                               \
+    { ta_##name##_s8, ta_##name##_s8_scratch_bytes, __VA_ARGS__ }
 
 static const kernel_entry entries[] = {
-    ENTRY(convolve_direct, STRIDED, TAPS, 0, 0),
-    ENTRY(convolve_winograd_4x4, STRIDED, QUADS, 3, 1),
-    ENTRY(convolve_winograd_2x2, STRIDED, QUADS, 3, 1),
-    ENTRY(convolve_stride2, STRIDED, QUADS, 3, 2),
-    ENTRY(upsample_convolve, UPSAMPLED, QUADS, 3, 1),
-    ENTRY(transpose_convolve, TRANSPOSED, TAPS, 0, 0),
+    ENTRY(convolve_direct, STRIDED, TAPS, 0, 0),        ENTRY(convolve_winograd_4x4, STRIDED, QUADS, 3, 1),
+    ENTRY(convolve_winograd_2x2, STRIDED, QUADS, 3, 1), ENTRY(convolve_stride2, STRIDED, QUADS, 3, 2),
+    ENTRY(upsample_convolve, UPSAMPLED, QUADS, 3, 1),   ENTRY(transpose_convolve, TRANSPOSED, TAPS, 0, 0),
     ENTRY(depthwise, STRIDED, DEPTHWISE_GROUPS, 0, 0),
 };
 #define ENTRIES ((uint32_t)(sizeof entries / sizeof entries[0]))
@@ -40,7 +38,7 @@ typedef struct {
     geometry geometry;
     uint32_t groups;
     ta_channel *channels;
-    int8_t zero_points[16]; /* Of the output, per channel (one value). */
+    int8_t zero_point; /* Of the output. */
     int8_t *weights;
     int8_t *input;
 } fuzz_layer;
@@ -95,8 +93,8 @@ static int64_t slow_sum(const fuzz_layer *fuzz, uint32_t row, uint32_t column, u
 static int8_t slow_output(const fuzz_layer *fuzz, uint32_t row, uint32_t column, uint32_t channel) {
     const ta_channel *scale = &fuzz->channels[channel];
     const int64_t sum = slow_sum(fuzz, row, column, channel) + scale->bias;
-    return fuzz_clamped(fuzz_requantized(sum, scale->multiplier, -scale->shift) + fuzz->zero_points[channel],
-                        fuzz->layer.minimum, fuzz->layer.maximum);
+    return fuzz_clamped(fuzz_requantized(sum, scale->multiplier, -scale->shift) + fuzz->zero_point, fuzz->layer.minimum,
+                        fuzz->layer.maximum);
 }
 
 /* Rows of the output that there are, or 0 where the kernel does not fit. */
@@ -150,13 +148,13 @@ static void draw_data(fuzz_bytes *bytes, fuzz_layer *fuzz) {
     const size_t depth = p->in_channels / fuzz->groups;
     fuzz->channels = malloc(p->out_channels * sizeof *fuzz->channels);
     fuzz_expect(fuzz->channels != NULL, "out of memory");
+    fuzz->zero_point = fuzz_int8(bytes);
     for (uint32_t channel = 0; channel < p->out_channels; channel++) {
         ta_channel *scale = &fuzz->channels[channel];
-        fuzz->zero_points[channel] = channel == 0 ? fuzz_int8(bytes) : fuzz->zero_points[0];
         scale->bias = ((int32_t)fuzz_number(bytes, 0, 255) - 128) * 317;
         scale->multiplier = fuzz_multiplier(bytes);
         scale->shift = (int32_t)fuzz_number(bytes, 1, 22);
-        scale->rounding = (INT32_C(1) << (scale->shift - 1)) + fuzz->zero_points[channel] * (INT32_C(1) << scale->shift);
+        scale->rounding = (INT32_C(1) << (scale->shift - 1)) + fuzz->zero_point * (INT32_C(1) << scale->shift);
     }
     p->channels = fuzz->channels;
     fuzz->weights = fuzz_values(bytes, depth * p->out_channels * p->kernel_height * p->kernel_width, -127);
@@ -274,16 +272,15 @@ static void run_plain(const fuzz_layer *fuzz, const ta_rows *rows) {
                                    .pad_left = p->pad_left,
                                    .groups = (uint16_t)fuzz->groups,
                                    .in_offset = p->in_offset,
-                                   .out_offset = fuzz->zero_points[0],
+                                   .out_offset = fuzz->zero_point,
                                    .minimum = p->minimum,
                                    .maximum = p->maximum,
                                    .multipliers = multipliers,
                                    .shifts = shifts,
                                    .weights = fuzz->weights,
                                    .bias = bias};
-    const ta_status status =
-        (fuzz->geometry == TRANSPOSED ? ta_transpose_conv_s8 : ta_convolve_grouped_s8)(
-            &params, rows->input, rows->in_row_begin, rows->out_row_begin, rows->out_row_end, rows->output);
+    const ta_status status = (fuzz->geometry == TRANSPOSED ? ta_transpose_conv_s8 : ta_convolve_grouped_s8)(
+        &params, rows->input, rows->in_row_begin, rows->out_row_begin, rows->out_row_end, rows->output);
     fuzz_expect(status == TA_OK, "a plain convolution is refused");
     compare(fuzz, rows, 0, p->out_channels, rows->output);
 }

@@ -21,7 +21,7 @@ int32_t fuzz_multiplier(fuzz_bytes *bytes) {
         return special[kind];
     }
     const uint32_t high = fuzz_number(bytes, 0, 255), low = fuzz_number(bytes, 0, 255);
-    return (int32_t)((UINT32_C(1) << 30) + (high << 22) + (low * 0x4321u));
+    return (int32_t)((UINT32_C(1) << 30) + (high << 22) + (low * 0x4040u));
 }
 
 /* Marsaglia's xorshift, 32 bits. */

@@ -8,9 +8,11 @@ from unittest.mock import patch
 import onnx
 
 from tests.models.builders import Activation, QdqBuilder
-from tests.support.rules import plain_rule
+from tests.support.rules import one_kernel_rule, plain_rule
 from tinyanime.boards.schema import Board, MemoryRegion, MemoryUse
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.kernels.prepare import graph_for_kernels
+from tinyanime.codegen.kernels.upsample import UPSAMPLE_CONVOLVE
 from tinyanime.codegen.memory.banks import activation_banks, reserved
 from tinyanime.codegen.memory.problem import Bank, MemoryPlan, MemoryProblem
 from tinyanime.codegen.memory.solve import Shortage, solve
@@ -51,6 +53,8 @@ class Force:
     slot_bytes: int = 1024
     tile_bytes: int = 2048
     stream: bool = False
+    function: str = ""
+    """This kernel of convolve.h computes whatever it can, the plain ones the rest; empty: those alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +71,9 @@ class ForcedSchedule:
 def forced_schedule(graph: Graph, board: Board, force: Force) -> ForcedSchedule:
     """Strips, transfers, placement and maintenance as the compiler does them, with decisions taken by `force`."""
     board = _eager_board(board, force.fast_bytes)
-    schedule = build_schedule(graph, _layout(graph, force), plain_rule(board))
+    rule = one_kernel_rule(board, force.function) if force.function else plain_rule(board)
+    graph = graph_for_kernels(graph, rule) if force.function == UPSAMPLE_CONVOLVE.function else graph
+    schedule = build_schedule(graph, _layout(graph, force), rule)
     costly_flash = CostModel(flash_cycles_per_kib=1 << 20)
     options = TransferOptions(weight_slot_bytes=force.slot_bytes, activation_tile_bytes=force.tile_bytes)
     with patch.object(weight_tiles, "CACHED_WEIGHT_BYTES", 0):

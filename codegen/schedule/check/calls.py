@@ -26,6 +26,7 @@ class Contents:
         self.graph = graph
         self.channel_bytes = channel_bytes
         self._packed: dict[tuple[int, int, int], int] = {}
+        self._free_packed = -1
         self._tensors: dict[str, int] = {}
         self._weights: dict[int, int] = {}
         self._computed: dict[str, NDArray[np.bool_]] = {}
@@ -54,10 +55,12 @@ class Contents:
             return np.arange(0)
         return np.arange(self._weights[op] + begin, self._weights[op] + end)
 
-    def packed(self, call: Call) -> int:
-        """The id of working memory that holds the inputs of the call's rows as its kernel packs them: below 0."""
+    def packed(self, call: Call, size_bytes: int) -> Ids:
+        """Working memory of `size_bytes` with the inputs of the call's rows as its kernel packs them: ids below 0."""
         key = (call.op, call.output.rows.begin, call.output.rows.end)
-        return self._packed.setdefault(key, -1 - len(self._packed))
+        if key not in self._packed:
+            self._packed[key], self._free_packed = self._free_packed, self._free_packed - size_bytes
+        return np.arange(self._packed[key], self._packed[key] - size_bytes, -1)
 
     def _weight_bytes(self, op: int) -> int:
         return self.graph.output_tensor(self.graph.ops[op]).channels * self.channel_bytes.get(op, 0)
@@ -98,7 +101,8 @@ class Kernels:
         for area in working:
             self._memory.contents(area)[:] = 0
         if call.scratch and _packs_inputs(call):
-            self._memory.contents(self._memory.whole(call.scratch))[:] = self._contents.packed(call)
+            area = self._memory.whole(call.scratch)
+            self._memory.contents(area)[:] = self._contents.packed(call, area.end - area.begin)
         self._write(call, channels, target)
 
     def view_area(self, view: RowView) -> Area:
@@ -147,11 +151,12 @@ class Kernels:
         if not call.packed:
             return
         op = self._graph.ops[call.op]
-        if call.kernel is None or not packs_once(call.kernel, self._graph, op, call.output.rows.count):
+        rows = call.output.rows
+        if call.kernel is None or not packs_once(call.kernel, self._graph, op, rows.begin, rows.end):
             raise self._memory.fail(f"'{op.name}' cannot leave its packed inputs for another call")
         area = self._memory.whole(call.scratch)
         self._memory.core_reads(area)
-        if not (self._memory.contents(area) == self._contents.packed(call)).all():
+        if not np.array_equal(self._memory.contents(area), self._contents.packed(call, area.end - area.begin)):
             raise self._memory.fail(f"{area.name} do not hold the packed inputs of '{op.name}'")
 
     def _read(self, call: Call, position: int) -> Area:

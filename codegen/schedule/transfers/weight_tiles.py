@@ -143,8 +143,8 @@ def _may_tile(graph: Graph, op: Conv2D | UpsampleConv2D, calls: list[Call]) -> b
 
 def _splits_well(graph: Graph, call: Call) -> bool:
     """Whether all channels of a call find the inputs where the first ones packed them, or need none packed."""
-    kernel = _kernel(graph, call)
-    return not computes_channel_ranges(kernel) or packs_once(kernel, graph, graph.ops[call.op], call.output.rows.count)
+    kernel, rows = _kernel(graph, call), call.output.rows
+    return not computes_channel_ranges(kernel) or packs_once(kernel, graph, graph.ops[call.op], rows.begin, rows.end)
 
 
 def largest_tileable_bytes(schedule: Schedule) -> int:
