@@ -18,10 +18,10 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Padding, Size2D
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.plain import plain_kernel
-from tinyanime.codegen.kernels.prepare import graph_for_kernels
 from tinyanime.codegen.kernels.rule import KernelRule, kernel_rule
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.choose import MOST_LAYERS, PlannedSchedule, ScheduleOptions, choose_schedule
+from tinyanime.codegen.schedule.choose import MOST_LAYERS, PlannedSchedule, ScheduleOptions
+from tinyanime.codegen.schedule.joined import choose_joined_schedule
 from tinyanime.codegen.schedule.kernels import schedule_kernels
 from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.resolution import with_largest_resolution
@@ -90,7 +90,7 @@ def compile_model(
     library = find_cmsis_nn(options.cmsis_nn)
     progress("planning memory", 2, _STEPS)
     rule = kernel_rule(board, pinned=library.is_pinned, family=options.kernels)
-    planned = plan_network(graph_for_kernels(graph, rule), board, rule, options.schedule)
+    planned = plan_network(graph, board, rule, options.schedule)
     options.inspect_plan(planned)
     options.inspect_kernels(planned.schedule, rule)
     progress("generating C", 3, _STEPS)
@@ -108,7 +108,7 @@ def compile_model(
 def plan_network(graph: Graph, board: Board, rule: KernelRule, options: ScheduleOptions) -> PlannedSchedule:
     """The best schedule; DoesNotFitError says which picture would fit."""
     try:
-        return choose_schedule(graph, board, rule, options)
+        return choose_joined_schedule(graph, board, rule, options)
     except DoesNotFitError as error:
         raise with_largest_resolution(error, graph, board, rule, options) from error
 

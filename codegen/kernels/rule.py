@@ -66,6 +66,10 @@ class KernelRule:
     _known: list[Op] = field(default_factory=list)
     """Operators by whose identity results are kept: they must not be freed."""
 
+    def smallest(self) -> KernelRule:
+        """The rule that takes the kernel of least working memory for every operator."""
+        return KernelRule(self.family, self.scratch, (0,))
+
     def choose(self, graph: Graph, op: Op, rows: int, scratch_limit: int = NO_LIMIT) -> Candidate:
         """The cheapest kernel that works within `scratch_limit`, or, where none does, in the least memory."""
         limit = min(scratch_limit, self.limits[0])

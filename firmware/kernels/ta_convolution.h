@@ -10,6 +10,11 @@
 
 #define TA_BLOCK_LIMIT 1024u
 
+/* Whether positions of windows along one side stay in int32: `out` of them `stride` apart, `taps` `dilation` apart. */
+static inline bool ta_positions_fit(uint32_t out, uint32_t stride, uint32_t taps, uint32_t dilation) {
+    return (uint64_t)out * stride + (uint64_t)taps * dilation <= INT32_MAX;
+}
+
 /* Whether every field of `layer` is within the ranges of convolve.h. */
 static inline bool ta_convolution_is_valid(const ta_convolution *layer) {
     return layer->in_height != 0 && layer->in_width != 0 && layer->in_channels != 0 && layer->out_height != 0 &&
@@ -17,7 +22,9 @@ static inline bool ta_convolution_is_valid(const ta_convolution *layer) {
            layer->stride_height != 0 && layer->stride_width != 0 && layer->dilation_height != 0 &&
            layer->dilation_width != 0 && layer->block >= 2 && layer->block <= TA_BLOCK_LIMIT && layer->block % 2 == 0 &&
            layer->in_offset >= -127 && layer->in_offset <= 128 && layer->minimum <= layer->maximum &&
-           layer->channels != NULL;
+           layer->channels != NULL &&
+           ta_positions_fit(layer->out_height, layer->stride_height, layer->kernel_height, layer->dilation_height) &&
+           ta_positions_fit(layer->out_width, layer->stride_width, layer->kernel_width, layer->dilation_width);
 }
 
 /* Whether the rows of a call lie in the layer's maps. */

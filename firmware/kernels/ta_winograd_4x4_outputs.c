@@ -11,70 +11,88 @@ enum { INPUTS = 6, OUTPUTS = 4, BIAS_FACTOR = 36 };
 
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__ARM_FEATURE_SAT) && defined(__thumb2__)
 
-/* r4 to r9: m0 to m5; then r4, r8, r6, r9: 24 y0, 12 y1, 6 y2, 6 y3. r5, r7, r10, r11 are lost. */
-#define GATHER                                                                                                         \
-    "add.w r10, r5, r6\n"                                                                                              \
+/* Both dimensions: r4 to r9 are m0 to m5, then r4, r8, r6, r9 are 24 y0, 12 y1, 6 y2, 6 y3; r5, r7, r10, r11 are lost.
+ * The order keeps instructions apart that wait for one another.
+ *
+ * A column: rows of products are in the order 0, 5, 1, 2, 3, 4, 6 times 128 bytes apart. */
+#define COLUMN(fix)                                                                                                    \
+    "ldr.w r6, [r0, #2304]\n"                                                                                          \
+    "ldr.w r5, [r0, #1536]\n"                                                                                          \
+    "ldr.w r9, [r0, #768]\n" fix "add.w r10, r5, r6\n"                                                                 \
     "sub.w r5, r5, r6\n"                                                                                               \
+    "ldr.w r8, [r0, #3840]\n"                                                                                          \
+    "ldr.w r7, [r0, #3072]\n"                                                                                          \
+    "add.w r9, r9, r9, lsl #1\n"                                                                                       \
     "add.w r11, r7, r8\n"                                                                                              \
     "sub.w r7, r7, r8\n"                                                                                               \
-    "add.w r4, r4, r4, lsl #1\n"                                                                                       \
-    "sub.w r6, r11, r10\n"                                                                                             \
-    "add.w r9, r9, r9, lsl #1\n"                                                                                       \
-    "sub.w r11, r11, r10, lsl #2\n"                                                                                    \
+    "ldr.w r4, [r0], #128\n"                                                                                           \
     "sub.w r8, r7, r5, lsl #1\n"                                                                                       \
+    "sub.w r6, r11, r10\n"                                                                                             \
+    "sub.w r11, r11, r10, lsl #2\n"                                                                                    \
     "add.w r9, r9, r7\n"                                                                                               \
+    "add.w r4, r4, r4, lsl #1\n"                                                                                       \
+    "rsb r9, r5, r9, lsl #1\n"                                                                                         \
     "add.w r4, r11, r4, lsl #1\n"                                                                                      \
-    "rsb r9, r5, r9, lsl #1\n"
-
-/* Rows of products are in the order 0, 5, 1, 2, 3, 4, 128 bytes times 6 apart. */
-#define COLUMN(fix)                                                                                                    \
-    "ldr.w r5, [r0, #1536]\n"                                                                                          \
-    "ldr.w r6, [r0, #2304]\n"                                                                                          \
-    "ldr.w r7, [r0, #3072]\n"                                                                                          \
-    "ldr.w r8, [r0, #3840]\n" fix "ldr.w r9, [r0, #768]\n"                                                             \
-    "ldr.w r4, [r0], #128\n" GATHER "stmia.w r1!, {r4, r6, r8, r9}\n"
+    "stmia.w r1!, {r4, r6, r8, r9}\n"
 
 /* A row of outputs from word `place` of each column; shifts of its four outputs. r0 surplus, r1 first pixel, r2 bytes
  * between pixels, r3 multiplier, r12 rounding, lr the inverse of 9. */
 #define ROW(place, shift0, shift1, shift2)                                                                             \
-    "ldr.w r5, [sp, #" #place " + 16]\n"                                                                               \
     "ldr.w r6, [sp, #" #place " + 32]\n"                                                                               \
-    "ldr.w r7, [sp, #" #place " + 48]\n"                                                                               \
     "ldr.w r8, [sp, #" #place " + 64]\n"                                                                               \
     "ldr.w r4, [sp, #" #place "]\n"                                                                                    \
-    "ldr.w r9, [sp, #" #place " + 80]\n" GATHER "ldmia.w r0!, {r5, r7, r10, r11}\n"                                    \
+    "ldr.w r5, [sp, #" #place " + 16]\n"                                                                               \
+    "add.w r10, r5, r6\n"                                                                                              \
+    "ldr.w r7, [sp, #" #place " + 48]\n"                                                                               \
+    "ldr.w r9, [sp, #" #place " + 80]\n"                                                                               \
+    "add.w r4, r4, r4, lsl #1\n"                                                                                       \
+    "add.w r11, r7, r8\n"                                                                                              \
+    "sub.w r5, r5, r6\n"                                                                                               \
+    "add.w r9, r9, r9, lsl #1\n"                                                                                       \
+    "sub.w r6, r11, r10\n"                                                                                             \
+    "sub.w r7, r7, r8\n"                                                                                               \
+    "sub.w r11, r11, r10, lsl #2\n"                                                                                    \
+    "add.w r9, r9, r7\n"                                                                                               \
+    "sub.w r8, r7, r5, lsl #1\n"                                                                                       \
+    "rsb r9, r5, r9, lsl #1\n"                                                                                         \
+    "ldr.w r10, [r0, #8]\n"                                                                                            \
+    "ldr.w r5, [r0]\n"                                                                                                 \
+    "add.w r4, r11, r4, lsl #1\n"                                                                                      \
     "mla r4, r4, lr, r5\n"                                                                                             \
-    "mla r8, r8, lr, r7\n"                                                                                             \
+    "ldr.w r11, [r0, #12]\n"                                                                                           \
     "mla r6, r6, lr, r10\n"                                                                                            \
+    "ldr.w r7, [r0, #4]\n"                                                                                             \
+    "mla r8, r8, lr, r7\n"                                                                                             \
     "mla r9, r9, lr, r11\n"                                                                                            \
     "sub.w r5, r12, r4, lsr #31\n"                                                                                     \
-    "asr.w r4, r4, #" #shift0 "\n"                                                                                     \
-    "sub.w r7, r12, r8, lsr #31\n"                                                                                     \
-    "asr.w r8, r8, #" #shift1 "\n"                                                                                     \
     "sub.w r10, r12, r6, lsr #31\n"                                                                                    \
+    "asr.w r4, r4, #" #shift0 "\n"                                                                                     \
     "smmlar r4, r4, r3, r5\n"                                                                                          \
     "asr.w r6, r6, #" #shift2 "\n"                                                                                     \
-    "smmlar r8, r8, r3, r7\n"                                                                                          \
+    "sub.w r7, r12, r8, lsr #31\n"                                                                                     \
+    "asr.w r8, r8, #" #shift1 "\n"                                                                                     \
     "ldr.w r5, [sp, #96]\n"                                                                                            \
     "sub.w r11, r12, r9, lsr #31\n"                                                                                    \
-    "smmlar r6, r6, r3, r10\n"                                                                                         \
     "asr.w r9, r9, #" #shift2 "\n"                                                                                     \
+    "smmlar r8, r8, r3, r7\n"                                                                                          \
     "asr.w r4, r4, r5\n"                                                                                               \
-    "smmlar r9, r9, r3, r11\n"                                                                                         \
+    "smmlar r6, r6, r3, r10\n"                                                                                         \
     "asr.w r8, r8, r5\n"                                                                                               \
+    "smmlar r9, r9, r3, r11\n"                                                                                         \
     "ssat r4, #8, r4\n"                                                                                                \
     "add.w r7, r1, r2\n"                                                                                               \
     "asr.w r6, r6, r5\n"                                                                                               \
-    "ssat r8, #8, r8\n"                                                                                                \
     "strb.w r4, [r1]\n"                                                                                                \
+    "ssat r8, #8, r8\n"                                                                                                \
     "asr.w r9, r9, r5\n"                                                                                               \
     "ssat r6, #8, r6\n"                                                                                                \
     "strb.w r8, [r1, r2]\n"                                                                                            \
-    "ldr.w r10, [sp, #144]\n"                                                                                          \
     "ssat r9, #8, r9\n"                                                                                                \
+    "ldr.w r10, [sp, #144]\n"                                                                                          \
     "strb.w r6, [r1, r2, lsl #1]\n"                                                                                    \
-    "add.w r1, r1, r10\n"                                                                                              \
-    "strb.w r9, [r7, r2, lsl #1]\n"
+    "add.w r0, r0, #16\n"                                                                                              \
+    "strb.w r9, [r7, r2, lsl #1]\n"                                                                                    \
+    "add.w r1, r1, r10\n"
 
 /* One channel of a tile. Stack: columns [6][y0, y2, y1, y3], [sp, #96] shift, [sp, #100] surplus, [sp, #104] output,
  * saved registers, [sp, #144] row_bytes, [sp, #148] pixel_bytes. */

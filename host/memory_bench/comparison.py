@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.errors import DoesNotFitError
-from tinyanime.codegen.kernels.prepare import graph_for_kernels
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.solve import lower_bound_bytes
 from tinyanime.codegen.schedule.choose import Optimize, PlannedSchedule, ScheduleOptions
@@ -113,7 +112,7 @@ class Comparison:
             planned = self._bench.plan(candidate, board, ScheduleOptions(Optimize.LAYERS, stream=False))
         except DoesNotFitError as error:
             rule = self._bench.rule(board)
-            graph = graph_for_kernels(candidate.graph, rule)
+            graph = candidate.graph
             schedule = build_schedule(graph, whole_layer_layout(graph), rule)
             alive = lower_bound_bytes(schedule.buffers)
             return replace(

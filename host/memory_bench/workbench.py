@@ -16,10 +16,10 @@ from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.compiler import CompileOptions, compile_model
 from tinyanime.codegen.errors import ToolError
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.kernels.prepare import graph_for_kernels
 from tinyanime.codegen.kernels.rule import KernelRule, kernel_rule
 from tinyanime.codegen.pipeline import load_and_prepare
-from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions, choose_schedule
+from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
+from tinyanime.codegen.schedule.joined import choose_joined_schedule
 from tinyanime.host.commands.board_session import project_device
 from tinyanime.host.commands.photo_files import sample_photos
 from tinyanime.host.image.framing import FrameMode
@@ -82,8 +82,7 @@ class Workbench:
 
     def plan(self, candidate: Candidate, board: Board, options: ScheduleOptions) -> PlannedSchedule:
         """Only the plan. Raises DoesNotFitError."""
-        rule = self.rule(board)
-        return choose_schedule(graph_for_kernels(candidate.graph, rule), board, rule, options)
+        return choose_joined_schedule(candidate.graph, board, self.rule(board), options)
 
     def rule(self, board: Board) -> KernelRule:
         """The kernels that are compiled in."""

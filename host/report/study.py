@@ -12,7 +12,6 @@ from tinyanime.codegen.compiler import check_network, plan_network
 from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.kernels.family import KernelFamily
-from tinyanime.codegen.kernels.prepare import graph_for_kernels
 from tinyanime.codegen.kernels.rule import KernelRule, kernel_rule
 from tinyanime.codegen.memory.problem import Objective
 from tinyanime.codegen.pipeline import load_and_prepare
@@ -20,10 +19,10 @@ from tinyanime.codegen.schedule.choose import (
     Optimize,
     PlannedSchedule,
     ScheduleOptions,
-    choose_schedule,
     recomputed_rows,
 )
 from tinyanime.codegen.schedule.cost import CostModel
+from tinyanime.codegen.schedule.joined import choose_joined_schedule
 from tinyanime.codegen.schedule.kernel_text import KernelStudy, study_kernels
 from tinyanime.codegen.schedule.plan import Call, Move, Schedule
 from tinyanime.codegen.schedule.strips.build import build_schedule
@@ -145,7 +144,7 @@ def study_model(
     check_network(graph, board)
     library = find_cmsis_nn(cmsis_nn)
     rule = kernel_rule(board, pinned=library.is_pinned, family=kernels)
-    return make_study(model.name, graph_for_kernels(graph, rule), board, rule, options, progress, check)
+    return make_study(model.name, graph, board, rule, options, progress, check)
 
 
 def make_study(
@@ -196,7 +195,7 @@ def _optimized(options: ScheduleOptions, optimize: Optimize) -> ScheduleOptions:
 
 def _alternative(graph: Graph, board: Board, rule: KernelRule, options: ScheduleOptions) -> Alternative:
     try:
-        planned = choose_schedule(graph, board, rule, options)
+        planned = choose_joined_schedule(graph, board, rule, options)
     except DoesNotFitError as error:
         if options.optimize is not Optimize.LAYERS:
             return Alternative(options, None, error.message, 0, 0)

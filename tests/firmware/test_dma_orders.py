@@ -39,6 +39,8 @@ NETWORKS = {
     "layers": (whole_line_network(), Force(1, 1, fast_bytes=2560, slot_bytes=768, tile_bytes=1024)),
     "streamed": (whole_line_network(4), Force(99, 2, fast_bytes=8192, slot_bytes=1024, stream=True)),
     "random": (random_network(7), Force(stage_ops=4, strip_rows=2)),
+    "ranges": (whole_line_network(5), Force(3, 4, 4096, slot_bytes=704, function="ta_convolve_direct_s8")),
+    "upsampled": (whole_line_network(5), Force(2, 2, 4096, slot_bytes=704, function="ta_upsample_convolve_s8")),
 }
 
 
@@ -113,6 +115,14 @@ def test_a_network_gives_the_references_bytes_in_every_order_of_its_transfers(na
     network = built(name)
     commands = [command for step in network.case.schedule.steps for command in step.commands]
     assert sum(isinstance(command, Start) for command in commands) >= 10
+    assert network.run(order) == network.expected
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda settings: settings[0][1])
+@pytest.mark.parametrize("name", ["ranges", "upsampled"])
+def test_weights_in_ranges_of_channels_give_the_references_bytes_in_every_order(name: str, order: Settings) -> None:
+    network = built(name)
+    assert any(call.packed for step in network.case.schedule.steps for call in step.calls)
     assert network.run(order) == network.expected
 
 

@@ -1,9 +1,11 @@
 /* Runs a fuzz target once on every file given: the committed corpus without libFuzzer, for any compiler. */
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
-#include "fuzz_device.h"
-
 #define INPUT_BYTES 65536u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t input[INPUT_BYTES];
 

@@ -1,4 +1,4 @@
-"""Builds and runs the fuzzers of the C link: `run_fuzz.py --seconds 60`, or `--regression` for the corpus only.
+"""Builds and runs the fuzzers of the C link and the kernels: `run_fuzz.py --seconds 60`, `--regression` for the corpus.
 
 The committed corpus (`corpus/<target>`) is only read; what a run finds is collected in `--work` (build/fuzz).
 `--merge` adds to the committed corpus what reaches new code. Exit status 0: nothing was found.
@@ -18,7 +18,20 @@ REPOSITORY = FUZZ.parents[1]
 FIRMWARE = REPOSITORY / "firmware"
 TEST_RUNTIME = REPOSITORY / "tests" / "firmware" / "runtime"
 NETWORKS = ("test_network.c", "stream_network.c", "lazy_dma.c")
-TARGETS = ("link_bytes", "link_session")
+LINK = (
+    *sorted((FIRMWARE / "link").glob("*.c")),
+    FIRMWARE / "runtime" / "executor.c",
+    *(TEST_RUNTIME / name for name in NETWORKS),
+    FUZZ / "fuzz_device.c",
+)
+KERNELS = (
+    *sorted((FIRMWARE / "kernels").glob("*.c")),
+    FUZZ / "fuzz_convolutions.c",
+    FUZZ / "fuzz_elements.c",
+)
+SOURCES = {"link_bytes": LINK, "link_session": LINK, "kernels": KERNELS}
+"""What each target is linked with, `fuzz_<target>.c` aside."""
+TARGETS = tuple(SOURCES)
 MAX_INPUT_BYTES = 4096
 
 
@@ -45,13 +58,7 @@ def build(name: str, work: Path) -> Target:
         raise SystemExit("The fuzzers need clang: sudo apt install clang libclang-rt-14-dev (or your version's).")
     work.mkdir(parents=True, exist_ok=True)
     program = work / f"fuzz_{name}"
-    sources = [
-        *sorted((FIRMWARE / "link").glob("*.c")),
-        FIRMWARE / "runtime" / "executor.c",
-        *(TEST_RUNTIME / name for name in NETWORKS),
-        FUZZ / "fuzz_device.c",
-        FUZZ / f"fuzz_{name}.c",
-    ]
+    sources = (*SOURCES[name], FUZZ / f"fuzz_{name}.c")
     flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow"]
     flags += ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
     includes = [f"-I{FIRMWARE / 'include'}", f"-I{TEST_RUNTIME}", f"-I{FUZZ}"]
@@ -82,7 +89,7 @@ def merge(target: Target) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Fuzz the C side of the link.")
+    parser = argparse.ArgumentParser(description="Fuzz the C side of the link and the kernels.")
     parser.add_argument("--seconds", type=int, default=60, help="time per target (default: 60)")
     parser.add_argument("--regression", action="store_true", help="run the committed corpus only")
     parser.add_argument("--merge", action="store_true", help="then add new coverage to the committed corpus")

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.run_fuzz import NETWORKS, TARGETS
-from tests.support.link_programs import EXECUTOR, LINK_SOURCES, SANITIZERS, TEST_RUNTIME, compile_program
+from tests.fuzz.run_fuzz import SOURCES, TARGETS
+from tests.support.link_programs import SANITIZERS, compile_program
 
 FUZZ = Path(__file__).parent
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_input_of_the_corpus_runs_clean(tmp_path: Path, target: str) -> None:
-    own = (FUZZ / f"fuzz_{target}.c", FUZZ / "fuzz_device.c", FUZZ / "replay.c", *(TEST_RUNTIME / n for n in NETWORKS))
-    program = compile_program(tmp_path / target, (*LINK_SOURCES, EXECUTOR, *own), "-O1", f"-I{FUZZ}", *SANITIZERS)
+    sources = (*SOURCES[target], FUZZ / f"fuzz_{target}.c", FUZZ / "replay.c")
+    program = compile_program(tmp_path / target, sources, "-O1", f"-I{FUZZ}", *SANITIZERS)
     inputs = sorted((FUZZ / "corpus" / target).iterdir())
     done = subprocess.run([program, *inputs], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -187,6 +187,15 @@ def test_a_window_of_too_many_elements_is_refused() -> None:
         assert result.status == 1
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_windows_whose_positions_leave_int32_are_refused(axis: int) -> None:
+    """65535 outputs 65535 apart; other parameters are such that only the positions are wrong."""
+    case = _plain_case()
+    call = with_scalar(with_scalar(_call(case, Part((0, 1)), 4), 9 + axis, 65535), 14 + axis, 65535)
+    for result in refusals(call):
+        assert result.status == 1
+
+
 def test_too_little_working_memory_is_refused() -> None:
     case = _plain_case()
     call = _call(case, _whole(case), 4)
