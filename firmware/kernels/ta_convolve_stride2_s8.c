@@ -1,3 +1,4 @@
+#include "ta_stride2_outputs.h"
 #include "ta_tiles.h"
 #include "tinyanime/fast_code.h"
 
@@ -104,47 +105,6 @@ static void transform_weights(uint32_t round, const int8_t *weights, uint32_t qu
     }
 }
 
-static inline uint32_t sum_at(const int32_t *sums, uint32_t row, uint32_t column) {
-    return (uint32_t)sums[(row * INPUTS + column) * TA_TILE_SUMS];
-}
-
-typedef struct {
-    int32_t values[OUTPUTS];
-} two;
-
-/* Both outputs of a row of m. */
-static inline two requantized(const uint32_t *m, const ta_channel *channel) {
-    return (two){{ta_tile_value(channel, (int32_t)((m[0] + m[1] + m[3]) << 1)),
-                  ta_tile_value(channel, (int32_t)((m[1] - m[2] + m[4]) << 1))}};
-}
-
-TA_FAST_CODE(ta_stride2_outputs)
-static void transform_outputs(const ta_tile_outputs *tile) {
-    const ta_tile_outputs to = *tile;
-    const int32_t *sums = to.sums;
-    int8_t *output = to.output;
-    for (uint32_t index = 0; index < to.channel_count; index++) {
-        const ta_channel channel = to.channels[index];
-        uint32_t upper[INPUTS], lower[INPUTS];
-        for (uint32_t column = 0; column < INPUTS; column++) {
-            /* The product in the middle is in every output. */
-            const uint32_t m1 = sum_at(sums, 1, column) + (column == 1u ? (uint32_t)channel.bias : 0u);
-            upper[column] = sum_at(sums, 0, column) + m1 + sum_at(sums, 3, column);
-            lower[column] = m1 - sum_at(sums, 2, column) + sum_at(sums, 4, column);
-        }
-        const two above = requantized(upper, &channel), below = requantized(lower, &channel);
-        output[0] = (int8_t)above.values[0];
-        output[to.pixel_bytes] = (int8_t)above.values[1];
-        output[to.row_bytes] = (int8_t)below.values[0];
-        output[to.row_bytes + to.pixel_bytes] = (int8_t)below.values[1];
-        sums += TA_PANEL_COLUMNS;
-        output++;
-    }
-    if (ta_tile_is_clamped(&to)) {
-        ta_tiles_clamp(&to, OUTPUTS);
-    }
-}
-
 static const uint8_t round_ends[] = {PRODUCTS};
 
 #define ROW(row, panel)                                                                                                \
@@ -165,7 +125,7 @@ static const ta_tile_kind kind = {.out_size = OUTPUTS,
                                   .product_list = product_list,
                                   .transform_inputs = transform_inputs,
                                   .transform_weights = transform_weights,
-                                  .transform_outputs = transform_outputs};
+                                  .transform_outputs = ta_stride2_outputs};
 
 uint32_t ta_convolve_stride2_s8_scratch_bytes(const ta_convolution *layer) {
     return ta_tiles_scratch_bytes(&kind, layer);

@@ -503,10 +503,11 @@ static void place(depthwise_part *part, const ta_rows *rows, uint32_t channel, u
     part->channels = layer->channels + channel;
 }
 
-/* Weights lie in groups of 4 channels: only the last ones of the layer can be less than a group. */
-static bool is_depthwise(const ta_convolution *layer, const ta_weights *weights) {
+/* Weights lie in groups of 4 channels: only the last ones of the layer can be less than a group. No packed inputs of
+ * other channels can be used. */
+static bool is_depthwise(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights) {
     const uint32_t end = (uint32_t)weights->first_channel + weights->channels;
-    return (weights->channels % CHANNELS == 0 || end == layer->out_channels) &&
+    return rows->packed == 0 && (weights->channels % CHANNELS == 0 || end == layer->out_channels) &&
            layer->out_channels == layer->in_channels && layer->kernel_height <= MAX_SIDE &&
            layer->kernel_width <= MAX_SIDE && layer->stride_height <= MAX_SIDE && layer->stride_width <= MAX_SIDE &&
            layer->dilation_height == 1 && layer->dilation_width == 1;
@@ -514,7 +515,7 @@ static bool is_depthwise(const ta_convolution *layer, const ta_weights *weights)
 
 ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights, void *scratch,
                           uint32_t scratch_bytes) {
-    if (!ta_convolution_is_valid(layer) || !is_depthwise(layer, weights) || !ta_rows_are_valid(layer, rows) ||
+    if (!ta_convolution_is_valid(layer) || !is_depthwise(layer, rows, weights) || !ta_rows_are_valid(layer, rows) ||
         !ta_weights_are_valid(layer, weights) || !ta_windows_are_readable(layer, rows)) {
         return TA_ERROR_ARGUMENT;
     }

@@ -55,7 +55,7 @@ uint32_t ta_tiles_scratch_bytes(const ta_tile_kind *kind, const ta_convolution *
 
 /* Output rows of the first tile row that lie above the call's. */
 static uint32_t rows_above(const ta_tile_kind *kind, const ta_rows *rows) {
-    return kind->row_multiple > 1u ? rows->out_row_begin % kind->row_multiple : 0u;
+    return kind->row_multiple > 1u ? (uint32_t)rows->out_row_begin % kind->row_multiple : 0u;
 }
 
 /* Tiles of a call. */

@@ -111,12 +111,6 @@ static inline uint32_t *ta_steps_behind(uint32_t *place, uint32_t steps, uint32_
     return place + steps * stride;
 }
 
-/* Stores to `place` are done before anything that follows: the compiler else moves the loads of a whole tile to the
- * front, where they have no registers. */
-static inline void ta_finish(const void *place) {
-    __asm volatile("" : : "r"(place) : "memory");
-}
-
 /* Limits the stored outputs of a tile of out_size x out_size to its range. */
 void ta_tiles_clamp(const ta_tile_outputs *tile, uint32_t out_size);
 

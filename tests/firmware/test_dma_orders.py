@@ -145,7 +145,7 @@ def test_no_wait_clean_or_invalidate_of_a_network_can_be_left_out_on_the_board()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["narrow", "pairs", "layers"])
+@pytest.mark.parametrize("name", ["narrow", "pairs", "layers", "ranges"])
 def test_no_command_but_calls_can_be_left_out_on_the_board(name: str) -> None:
     assert_each_is_missed(name, (Wait, Clean, Invalidate, Start, Move))
 

@@ -227,6 +227,24 @@ static void compare(const fuzz_layer *fuzz, const ta_rows *rows, uint32_t first,
     }
 }
 
+static size_t output_bytes(const ta_convolution *p, const ta_rows *rows) {
+    return (size_t)(rows->out_row_end - rows->out_row_begin) * p->out_width * p->out_channels;
+}
+
+/* The same call with the inputs that the last one packed: right where it is not refused, which it is where channels
+ * share no inputs, or not all of them. */
+static void run_packed(const kernel_entry *entry, const fuzz_layer *fuzz, ta_rows *rows, const ta_weights *part,
+                       void *scratch) {
+    const ta_convolution *p = &fuzz->layer;
+    memset(rows->output, FUZZ_UNWRITTEN, output_bytes(p, rows));
+    rows->packed = 1;
+    const ta_status status = entry->convolve(p, rows, part, scratch, entry->scratch_bytes(p));
+    const bool shares = entry->order != DEPTHWISE_GROUPS && entry->geometry != TRANSPOSED;
+    fuzz_expect(status == TA_ERROR_ARGUMENT || (shares && status == TA_OK), "packed inputs are not refused");
+    compare(fuzz, rows, part->first_channel, status == TA_OK ? part->channels : 0u, rows->output);
+    rows->packed = 0;
+}
+
 static void run_engine(fuzz_bytes *bytes, const kernel_entry *entry, const fuzz_layer *fuzz, ta_rows *rows) {
     const ta_convolution *p = &fuzz->layer;
     const uint32_t first = 4u * fuzz_number(bytes, 0, (p->out_channels - 1u) / 4u);
@@ -241,6 +259,7 @@ static void run_engine(fuzz_bytes *bytes, const kernel_entry *entry, const fuzz_
     fuzz_expect(entry->convolve(p, rows, &part, scratch, scratch_bytes - 1u) == TA_ERROR_SCRATCH, "no scratch refused");
     fuzz_expect(entry->convolve(p, rows, &part, scratch, scratch_bytes) == TA_OK, "a convolution is refused");
     compare(fuzz, rows, first, channels, rows->output);
+    run_packed(entry, fuzz, rows, &part, scratch);
     ta_convolution wrong = *p;
     wrong.block = (uint16_t)(p->block + 1u);
     fuzz_expect(entry->convolve(&wrong, rows, &part, scratch, scratch_bytes) == TA_ERROR_ARGUMENT, "an odd block");
@@ -295,8 +314,7 @@ void fuzz_convolution(fuzz_bytes *bytes) {
     draw_data(bytes, &fuzz);
     ta_rows rows = {0};
     int8_t *input = draw_rows(bytes, &fuzz, &rows);
-    const size_t out_bytes =
-        (size_t)(rows.out_row_end - rows.out_row_begin) * fuzz.layer.out_width * fuzz.layer.out_channels;
+    const size_t out_bytes = output_bytes(&fuzz.layer, &rows);
     rows.output = fuzz_output(out_bytes);
     run_engine(bytes, entry, &fuzz, &rows);
     if (fuzz.geometry != UPSAMPLED) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinyanime.codegen.ir.graph import Graph
@@ -53,3 +55,12 @@ def generator(height: int) -> Graph:
         Add(name="anime", inputs=("pixels", "photo"), output="anime"),
     )
     return Graph("generator", ("photo",), ("anime",), {t.name: t for t in tensors}, ops)
+
+
+def with_small_scales(graph: Graph) -> Graph:
+    """`graph` with factors that the kernels of convolve.h can say."""
+    ops = (
+        replace(op, filter=replace(op.filter, scales=op.filter.scales / 1000)) if isinstance(op, Conv2D) else op
+        for op in graph.ops
+    )
+    return replace(graph, ops=tuple(ops))

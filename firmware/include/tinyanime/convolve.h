@@ -106,9 +106,15 @@ uint32_t ta_transpose_convolve_s8_scratch_bytes(const ta_convolution *layer);
 /* Depthwise: each output channel sums the taps of the input channel of the same number (in_channels ==
  * out_channels). Any kernel and stride up to 255, dilation 1; 3x3 and 5x5 with strides 1 and 2 along the row are
  * fastest. A column is an output pixel. Weights: [out / 4][kernel row][kernel column][4 out]; if the last group has less
- * than 4 channels, its taps have as many bytes. ta_weights.channels is a multiple of 4 but for a layer's last ones. */
+ * than 4 channels, its taps have as many bytes. ta_weights.channels is a multiple of 4 but for a layer's last ones.
+ * Channels share no inputs: `packed` is 0. */
 ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights, void *scratch,
                           uint32_t scratch_bytes);
 uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer);
+
+/* The same, pixel by pixel, for channels that are a multiple of 4: the faster one on small maps. `block` is not used. */
+ta_status ta_depthwise_pixels_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
+                                 void *scratch, uint32_t scratch_bytes);
+uint32_t ta_depthwise_pixels_s8_scratch_bytes(const ta_convolution *layer);
 
 #endif
