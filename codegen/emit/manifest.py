@@ -49,7 +49,7 @@ ROUNDING = "double"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ManifestInput:
-    """`kernels` has one entry per operator, chosen from `family`; `library` names where CMSIS-NN's come from, `model`
+    """`kernels` has one entry per operator, chosen from `family`; `library` names whose kernels they are, `model`
     is the ONNX file's bytes."""
 
     board: Board

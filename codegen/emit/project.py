@@ -84,7 +84,7 @@ def assemble_project(source: ProjectInput) -> Project:
     content.update(_board_files(source, content))
     sources = tuple((path, hashlib.sha256(data).hexdigest()) for path, data in sorted(content.items()))
     manifest = build_manifest(
-        ManifestInput(source.board, source.planned, source.kernels, source.cmsis_nn.name, source.family, source.model),
+        ManifestInput(source.board, source.planned, source.kernels, _library_name(source), source.family, source.model),
         context,
         sources,
     )
@@ -115,7 +115,7 @@ def _network_files(source: ProjectInput, context: NetworkContext) -> _Files:
         steps=context.steps,
         input=context.input,
         output=context.output,
-        kernels=source.cmsis_nn.name,
+        kernels=_library_name(source),
         model_sha256=hashlib.sha256(source.model).digest(),
         picture_black=graph.picture_range.black,
         picture_white=graph.picture_range.white,
@@ -154,6 +154,11 @@ def _collect(folder: Traversable, path: str, content: _Files) -> None:
 
 def _cmsis_functions(source: ProjectInput) -> tuple[str, ...]:
     return tuple(sorted({k.function for k in source.kernels if k.source is KernelSource.CMSIS_NN}))
+
+
+def _library_name(source: ProjectInput) -> str:
+    """Whose kernels beside ours are called, for people."""
+    return source.cmsis_nn.name if _cmsis_functions(source) else "tinyanime's own"
 
 
 def _cmsis_nn_files(source: ProjectInput) -> _Files:

@@ -89,7 +89,9 @@ class KernelRule:
         return self._candidates[key]
 
     def refusals(self, graph: Graph, op: Op) -> tuple[Refusal, ...]:
-        """The kernels of convolve.h that cannot compute `op`, and why."""
+        """The kernels of convolve.h that cannot compute `op`, and why; none where the family has none of them."""
+        if self.family is not KernelFamily.AUTO:
+            return ()
         if id(op) not in self._refusals:
             self._known.append(op)
             reasons = ((kernel.function, kernel.refusal(graph, op)) for kernel in CATALOGUE)
@@ -127,4 +129,4 @@ def kernel_rule(board: Board, *, pinned: bool, family: KernelFamily = KernelFami
     cheapest = min((bank.access_cost for bank in banks), default=1)
     fast = max((bank.size_bytes for bank in banks if bank.access_cost == cheapest), default=0)
     most = min(fast, _MOST_SCRATCH_BYTES)
-    return KernelRule(family, scratch, tuple(int(most * share) for share in _SHARES), (1, _TILE_ROWS))
+    return KernelRule(family, scratch, tuple(int(most * share) for share in _SHARES), (1, _TILE_ROWS // 2, _TILE_ROWS))

@@ -21,7 +21,7 @@ from tinyanime.codegen.schedule.plan import Recomputed, Schedule
 from tinyanime.codegen.schedule.shortage import Attempt, no_banks, plan_does_not_fit, too_many_steps
 from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout, can_stream, whole_layer_layout
-from tinyanime.codegen.schedule.strips.recompute import MOST_LAYERS, RecomputeVariant
+from tinyanime.codegen.schedule.strips.recompute import MOST_LAYERS, RecomputeVariant, recompute_variants
 from tinyanime.codegen.schedule.strips.search import LayoutSpace, layout_space
 from tinyanime.codegen.schedule.strips.smallest import small_layouts
 from tinyanime.codegen.schedule.timeline import Timeline, simulate
@@ -56,6 +56,13 @@ _LEAST_HOPE = 1.01
 
 _MOST_LIMITS = 3
 """Limits of the kernels' working memory for which the fastest schedule is planned."""
+
+_UNBOUNDED = 1 << 62
+_BOUND_BY_MEMORY = 1.1
+"""A network is bound by memory where more of it would save more than this factor of its cycles."""
+
+_WORTH_TWICE = 1.05
+"""A tensor is computed twice for speed only where that saves more than this factor."""
 
 _BETWEEN = (0.75, 0.5, 0.25)
 """Budgets between the nearly fastest layout's and the smallest one's, where the former has no plan."""
@@ -163,19 +170,9 @@ class _Choice:
         the first of the nearly fastest layouts that has a plan is tried with several sizes of the latter.
         """
         space = layout_space(self.graph, self.rule, CostModel(), template)
-        room = sum(bank.size_bytes for bank in self.banks)
-        found: list[_Trial] = []
-        tried: set[Layout] = set()
-        for limit in self.rule.limits[:_MOST_LIMITS]:
-            for layout in _by_speed(space.within(limit), room):
-                if layout in tried:
-                    break
-                tried.add(layout)
-                # An output that grows over its input makes one buffer of both, which may fit no bank.
-                trials = self._with_all_transfers(layout) or self._with_all_transfers(replace(layout, overlay=False))
-                if trials:
-                    found += trials
-                    break
+        found = self._trials(RecomputeVariant(self.graph, ()), space)
+        for variant, other in self._faster_variants(space, template):
+            found += self._trials(variant, other)
         if not found:
             return None
         least = min(trial.cycles for trial in found)
@@ -183,9 +180,42 @@ class _Choice:
         best = min(close, key=lambda trial: trial.peak_bytes)
         return self._realise(best.schedule, best.transfers, exact=True)
 
-    def _with_all_transfers(self, layout: Layout) -> list[_Trial]:
+    def _faster_variants(self, space: LayoutSpace, template: Layout) -> Iterator[tuple[RecomputeVariant, LayoutSpace]]:
+        """Where memory makes the network slow: what is faster, by estimate, with a skipped tensor computed twice."""
+        room = self._room
+        here, unbounded = space.fastest(room), space.fastest(_UNBOUNDED)
+        if here is not None and unbounded is not None and here.cycles <= _BOUND_BY_MEMORY * unbounded.cycles:
+            return
+        for variant in recompute_variants(self.graph):
+            other = layout_space(variant.graph, self.rule, CostModel(), template)
+            option = other.fastest(room)
+            if option is not None and (here is None or option.cycles * _WORTH_TWICE < here.cycles):
+                yield variant, other
+
+    @property
+    def _room(self) -> int:
+        return sum(bank.size_bytes for bank in self.banks)
+
+    def _trials(self, variant: RecomputeVariant, space: LayoutSpace) -> list[_Trial]:
+        found: list[_Trial] = []
+        tried: set[Layout] = set()
+        for limit in self.rule.limits[:_MOST_LIMITS]:
+            for layout in _by_speed(space.within(limit), self._room):
+                if layout in tried:
+                    break
+                tried.add(layout)
+                # An output that grows over its input makes one buffer of both, which may fit no bank.
+                trials = self._with_all_transfers(variant, layout) or self._with_all_transfers(
+                    variant, replace(layout, overlay=False)
+                )
+                if trials:
+                    found += trials
+                    break
+        return found
+
+    def _with_all_transfers(self, variant: RecomputeVariant, layout: Layout) -> list[_Trial]:
         """The layout with every choice of transfers that has a plan."""
-        built = self._built(RecomputeVariant(self.graph, ()), layout)
+        built = self._built(variant, layout)
         trials = []
         for transfers in self._transfer_choices(built):
             planned = self._realise(built, transfers, exact=False)

@@ -81,7 +81,7 @@ static bool is_quick(const ta_add_params *params, const int8_t *a, const int8_t 
 static inline int32_t scaled_down(const quick_sum *sum, int32_t y) {
     const int32_t shifted = (int32_t)(sum->y_offset + ((uint32_t)y << (LEFT_SHIFT + 1)));
     const int32_t scaled = ta_scaled_double_onto(sum->y_half, shifted, sum->y_multiplier);
-    return (scaled + (shifted >> 31)) >> sum->y_shift;
+    return (scaled - (shifted < 0 ? 1 : 0)) >> sum->y_shift;
 }
 
 /* Before the clamp. */

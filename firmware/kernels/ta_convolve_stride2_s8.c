@@ -1,3 +1,4 @@
+#include "ta_stride2_inputs.h"
 #include "ta_stride2_outputs.h"
 #include "ta_tiles.h"
 #include "tinyanime/fast_code.h"
@@ -11,62 +12,8 @@
  * |u| <= 4 * 128; only 16 of the 25 u differ. */
 enum { TAPS = 3, INPUTS = 5, OUTPUTS = 2, IN_STEP = 4, PRODUCTS = INPUTS * INPUTS, PANELS = 16 };
 
-typedef struct {
-    uint32_t lanes[INPUTS];
-} five;
-
-static inline uint32_t widen(const int8_t *bytes, uint32_t half, uint32_t lanes) {
-    return half == 0u ? ta_widen_even(lanes, ta_load_word(bytes)) : ta_widen_odd(lanes, ta_load_word(bytes));
-}
-
-static inline five load_row(const int8_t *row, uint32_t pixel_bytes, uint32_t half, uint32_t offset) {
-    const int8_t *later = row + 3u * pixel_bytes;
-    return (five){{widen(row, half, offset), widen(row + pixel_bytes, half, offset),
-                   widen(row + 2u * pixel_bytes, half, offset), widen(later, half, offset),
-                   widen(later + pixel_bytes, half, offset)}};
-}
-
-static inline five subtracted(five a, five b) {
-    return (five){{ta_subtract_lanes(a.lanes[0], b.lanes[0]), ta_subtract_lanes(a.lanes[1], b.lanes[1]),
-                   ta_subtract_lanes(a.lanes[2], b.lanes[2]), ta_subtract_lanes(a.lanes[3], b.lanes[3]),
-                   ta_subtract_lanes(a.lanes[4], b.lanes[4])}};
-}
-
-/* The v of a row, to inputs from `input` on; returns the place of the next row. */
-static inline uint32_t *store_inputs(five d, uint32_t *input, uint32_t input_stride) {
-    uint32_t *later = ta_steps_behind(input, 2, input_stride);
-    *input = ta_subtract_lanes(d.lanes[0], d.lanes[2]);
-    *ta_steps_behind(input, 1, input_stride) = d.lanes[2];
-    *later = ta_subtract_lanes(d.lanes[2], d.lanes[4]);
-    *ta_steps_behind(later, 1, input_stride) = d.lanes[1];
-    *ta_steps_behind(later, 2, input_stride) = d.lanes[3];
-    later = ta_steps_behind(later, 1, input_stride);
-    return ta_steps_behind(later, 2, input_stride);
-}
-
-/* One word of all 25 inputs. */
-static inline void transform_half(const ta_tile_inputs *tile, const int8_t *top, uint32_t half, uint32_t *input,
-                                  uint32_t input_stride) {
-    const uint32_t offset = ((uint32_t)tile->in_offset & 0xFFFFu) * 0x10001u;
-    const uint32_t row = tile->row_bytes, pixel = tile->pixel_bytes;
-    const five middle = load_row(top + 2u * row, pixel, half, offset);
-    input = store_inputs(subtracted(load_row(top, pixel, half, offset), middle), input, input_stride);
-    input = store_inputs(middle, input, input_stride);
-    input = store_inputs(subtracted(middle, load_row(top + 4u * row, pixel, half, offset)), input, input_stride);
-    input = store_inputs(load_row(top + row, pixel, half, offset), input, input_stride);
-    store_inputs(load_row(top + 3u * row, pixel, half, offset), input, input_stride);
-}
-
-TA_FAST_CODE(ta_stride2_inputs)
-static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
-    const ta_tile_inputs from = *tile;
-    const int8_t *top = from.first;
-    for (uint32_t quad = 0; quad < from.quads; quad++) {
-        transform_half(&from, top, 0, panels, input_stride);
-        transform_half(&from, top, 1, panels + TA_PANEL_COLUMNS, input_stride);
-        panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
-        top += TA_QUAD;
-    }
+static inline uint32_t widen(const int8_t *bytes, uint32_t half) {
+    return half == 0u ? ta_widen_even(0, ta_load_word(bytes)) : ta_widen_odd(0, ta_load_word(bytes));
 }
 
 /* The u of a row of taps, to panels from `panel` on; returns the place of the next row. */
@@ -83,7 +30,7 @@ static inline void transform_taps(const int8_t *weights, uint32_t half, uint32_t
     uint32_t g[TAPS][TAPS];
     for (uint32_t row = 0; row < TAPS; row++) {
         for (uint32_t column = 0; column < TAPS; column++) {
-            g[row][column] = widen(weights + (row * TAPS + column) * TA_QUAD, half, 0);
+            g[row][column] = widen(weights + (row * TAPS + column) * TA_QUAD, half);
         }
     }
     panel = store_weights(g[0][0], g[0][1], g[0][2], panel, panel_stride);
@@ -123,7 +70,7 @@ static const ta_tile_kind kind = {.out_size = OUTPUTS,
                                   .panels = PANELS,
                                   .round_ends = round_ends,
                                   .product_list = product_list,
-                                  .transform_inputs = transform_inputs,
+                                  .transform_inputs = ta_stride2_inputs,
                                   .transform_weights = transform_weights,
                                   .transform_outputs = ta_stride2_outputs};
 

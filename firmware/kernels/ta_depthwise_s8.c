@@ -3,42 +3,14 @@
 #include "tinyanime/convolve.h"
 #include "tinyanime/fast_code.h"
 
+#include "ta_bytes.h"
 #include "ta_convolution.h"
+#include "ta_depthwise.h"
 #include "ta_lanes.h"
 
-/* Four channels at a time: the input rows are widened into words of two rows of one channel, so that one dual
- * multiply-accumulate takes two taps of a kernel column. Row v of the padded map (v = input row + pad_top) is half of
- * pair v / 2; the pairs of a window lie in a ring of panels. An output row reads the whole ring from slot 0 on; the
- * taps are rotated instead, which costs nothing: they stand in memory twice, one behind the other, for windows that
- * begin in an even row and for those that begin in an odd one. Taps are widened to twice the weights, since the
- * requantization begins with a doubling. */
-#define CHANNELS 4u  /* at a time */
-#define TILE 4u      /* output pixels at a time */
+#define CHANNELS TA_DEPTHWISE_CHANNELS
+#define TILE TA_DEPTHWISE_TILE
 #define MAX_SIDE 255 /* of kernel and stride; keeps sizes within 32 bits */
-
-/* Sizes in words. */
-typedef struct {
-    uint32_t pairs;    /* in the ring: what a window touches at most */
-    uint32_t panel;    /* of one pair: [input columns of a block][4 channels] */
-    uint32_t rotation; /* [pairs][kernel columns][4 channels] */
-    uint32_t stage;    /* output pixels of a block, whole tiles */
-} depthwise_sizes;
-
-/* The part of the map that is in work: `lanes` channels, `columns` output columns. Of the `widened` input columns that
- * they need, those from `inside` to `inside_end` lie in the map. */
-typedef struct {
-    const ta_convolution *layer;
-    depthwise_sizes sizes;
-    uint32_t *panels; /* Working memory: [pairs] panels. */
-    uint32_t *taps;   /* [even, odd][2] rotations. */
-    uint32_t *stage;  /* [columns]: 4 channels of an output pixel. */
-    const ta_channel *channels;
-    const int8_t *source; /* The pixel of column `inside` in the first readable row. */
-    uint32_t source_row;  /* Number of that row in the padded map. */
-    uint32_t source_rows; /* Readable rows; none where no column lies inside. */
-    uint32_t lanes;
-    uint32_t columns, inside, inside_end, widened;
-} depthwise_part;
 
 static inline uint32_t at_least(uint32_t value, uint32_t least) {
     return value < least ? least : value;
@@ -52,17 +24,17 @@ static uint32_t rounded_up(uint32_t value, uint32_t step) {
     return (value + step - 1u) / step * step;
 }
 
-static depthwise_sizes sizes_of(const ta_convolution *layer) {
+static ta_depthwise_sizes sizes_of(const ta_convolution *layer) {
     const uint32_t outputs = rounded_up(layer->block, TILE);
     const uint32_t pairs = layer->kernel_height / 2u + 1u;
-    return (depthwise_sizes){.pairs = pairs,
-                             .panel = CHANNELS * ((outputs - 1u) * layer->stride_width + layer->kernel_width),
-                             .rotation = CHANNELS * pairs * layer->kernel_width,
-                             .stage = outputs};
+    return (ta_depthwise_sizes){.pairs = pairs,
+                                .panel = CHANNELS * ((outputs - 1u) * layer->stride_width + layer->kernel_width),
+                                .rotation = CHANNELS * pairs * layer->kernel_width,
+                                .stage = outputs};
 }
 
 uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer) {
-    const depthwise_sizes sizes = sizes_of(layer);
+    const ta_depthwise_sizes sizes = sizes_of(layer);
     return 4u * (sizes.pairs * sizes.panel + 4u * sizes.rotation + sizes.stage);
 }
 
@@ -107,7 +79,7 @@ static inline void widen_pixel(uint32_t *to, uint32_t offsets, uint32_t upper, u
 /* Widens pair `pair` of the padded map's rows. A row outside of the map is one pixel of zero points that is read again
  * and again. */
 TA_FAST_CODE(ta_depthwise_widen)
-static __attribute__((noinline)) void widen_pair(const depthwise_part *part, uint32_t pair, uint32_t *to) {
+static __attribute__((noinline)) void widen_pair(const ta_depthwise_part *part, uint32_t pair, uint32_t *to) {
     const ta_convolution *layer = part->layer;
     const uint32_t zero_points = (uint32_t)(uint8_t)-layer->in_offset * 0x01010101u;
     const uint32_t offsets = ((uint32_t)layer->in_offset & 0xFFFFu) * 0x00010001u;
@@ -155,7 +127,7 @@ static void clear_columns(uint32_t *to, uint32_t columns) {
 }
 
 /* Input columns outside of the map are zeros in all panels. */
-static void clear_outside(const depthwise_part *part) {
+static void clear_outside(const ta_depthwise_part *part) {
     uint32_t *panel = part->panels;
     for (uint32_t pair = 0; pair < part->sizes.pairs; pair++) {
         clear_columns(panel, part->inside);
@@ -166,7 +138,7 @@ static void clear_outside(const depthwise_part *part) {
 
 /* Two rotations of the taps for windows that begin in an even (odd == 0) or odd row. A row outside of the kernel is one
  * tap of zeros that is read again and again. */
-static void widen_taps(const depthwise_part *part, const int8_t *weights, uint32_t odd) {
+static void widen_taps(const ta_depthwise_part *part, const int8_t *weights, uint32_t odd) {
     const ta_convolution *layer = part->layer;
     const uint32_t lanes = part->lanes, rotation = part->sizes.rotation;
     const uint32_t row_bytes = lanes * layer->kernel_width;
@@ -194,280 +166,53 @@ static void widen_taps(const depthwise_part *part, const int8_t *weights, uint32
     }
 }
 
-/* Where the clamp to the layer's range takes place: on four bytes at a time where there are instructions for that. */
-#if defined(__ARM_FEATURE_SIMD32)
-static inline int8_t staged(int32_t value, const ta_convolution *layer) {
-    (void)layer;
-    __asm("ssat %0, #8, %0" : "+r"(value));
-    return (int8_t)value;
-}
-
-static inline uint32_t finished(uint32_t bytes, uint32_t minimums, uint32_t maximums) {
-    (void)__ssub8((int8x4_t)bytes, (int8x4_t)minimums);
-    bytes = (uint32_t)__sel((uint8x4_t)bytes, (uint8x4_t)minimums);
-    (void)__ssub8((int8x4_t)maximums, (int8x4_t)bytes);
-    return (uint32_t)__sel((uint8x4_t)bytes, (uint8x4_t)maximums);
+/* The clamp to the layer's range, where the rows leave it to us. */
+#if defined(TA_HAS_BYTE_LANES)
+#define CLAMPS_IN_WORDS true
+static inline uint32_t finished(uint32_t bytes, uint32_t least, uint32_t most) {
+    return ta_clamped_bytes(bytes, least, most);
 }
 #else
-static inline int8_t staged(int32_t value, const ta_convolution *layer) {
-    return ta_clamped(value, layer->minimum, layer->maximum);
-}
-
-static inline uint32_t finished(uint32_t bytes, uint32_t minimums, uint32_t maximums) {
-    (void)minimums;
-    (void)maximums;
+#define CLAMPS_IN_WORDS false
+static inline uint32_t finished(uint32_t bytes, uint32_t least, uint32_t most) {
+    (void)least, (void)most;
     return bytes;
 }
 #endif
 
-static inline uint32_t multiply_accumulate(uint32_t sum, uint32_t x, uint32_t w) {
-#if defined(__ARM_FEATURE_SIMD32)
-    return (uint32_t)__smlad((int16x2_t)x, (int16x2_t)w, (int32_t)sum);
-#else
-    return sum + (uint32_t)((int16_t)(x & 0xFFFFu) * (int16_t)(w & 0xFFFFu)) +
-           (uint32_t)((int16_t)(x >> 16) * (int16_t)(w >> 16));
-#endif
-}
-
-/* Where a tile begins in slots 0 and 1 of the ring, one channel. */
-typedef struct {
-    const uint32_t *upper, *lower;
-} tile_start;
-
-/* Sums of one channel of a tile, which all are `bias` before; moves `at` to the next tile. Sizes are constants wherever
- * it is inlined, so that every input and every tap of a pair of kernel rows is loaded once. */
-static inline __attribute__((always_inline)) void sum_tile(uint32_t sums[TILE], uint32_t bias,
-                                                           const depthwise_part *part, tile_start *at,
-                                                           const uint32_t *taps, uint32_t pairs, uint32_t kernel_width,
-                                                           uint32_t stride) {
-    const uint32_t *pixels = at->upper;
-    for (uint32_t output = 0; output < TILE; output++) {
-        sums[output] = bias;
-    }
-    for (uint32_t pair = 0; pair < pairs; pair++) {
-#pragma GCC unroll 11
-        for (uint32_t column = 0; column < kernel_width + (TILE - 1u) * stride; column++) {
-            const uint32_t x = pixels[CHANNELS * column];
-#pragma GCC unroll 4
-            for (uint32_t output = 0; output < TILE; output++) {
-                if (column >= output * stride && column - output * stride < kernel_width) {
-                    sums[output] = multiply_accumulate(sums[output], x, taps[CHANNELS * (column - output * stride)]);
-                }
-            }
-        }
-        pixels += part->sizes.panel;
-        taps += CHANNELS * kernel_width;
-    }
-    at->upper += CHANNELS * TILE * stride;
-}
-
-static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
-                                const uint32_t *taps) {
-    const uint32_t kernel_width = part->layer->kernel_width, step = CHANNELS * part->layer->stride_width;
-    const uint32_t *row = at->upper;
-    uint32_t sum[TILE] = {bias, bias, bias, bias};
-    for (uint32_t pair = 0; pair < part->sizes.pairs; pair++) {
-        const uint32_t *pixels = row;
-        for (uint32_t column = 0; column < kernel_width; column++) {
-            const uint32_t tap = *taps;
-            sum[0] = multiply_accumulate(sum[0], pixels[0], tap);
-            sum[1] = multiply_accumulate(sum[1], pixels[step], tap);
-            sum[2] = multiply_accumulate(sum[2], pixels[2u * step], tap);
-            sum[3] = multiply_accumulate(sum[3], pixels[3u * step], tap);
-            pixels += CHANNELS;
-            taps += CHANNELS;
-        }
-        row += part->sizes.panel;
-    }
-    memcpy(sums, sum, sizeof sum);
-    at->upper += TILE * step;
-}
-
-#if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
-
-/* 3x3, 2 pairs of rows. On a Cortex-M7 every load stands behind a multiplication that it issues together with, and is
- * used two cycles later at the earliest: a pair takes 12 cycles. a and b hold the inputs in turn, s3 comes in as the
- * bias. */
-#define SUM_OPERANDS                                                                                                   \
-    [s0] "=&r"(sums[0]), [s1] "=&r"(sums[1]), [s2] "=&r"(sums[2]), [s3] "+&r"(s3), [w0] "=&r"(w0), [w1] "=&r"(w1),     \
-        [w2] "=&r"(w2), [a] "=&r"(a), [b] "=&r"(b), [upper] "+&r"(at->upper),                                          \
-        [lower] "+&r"(at->lower) : [taps] "r"(taps) : "memory"
-
-static inline __attribute__((always_inline)) void
-sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at, const uint32_t *taps) {
-    (void)part;
-    uint32_t s3 = bias, w0, w1, w2, a, b;
-    __asm volatile("ldr.w %[w0], [%[taps]]\n ldr.w %[a], [%[upper]]\n"
-                   "ldr.w %[w1], [%[taps], #16]\n ldr.w %[b], [%[upper], #16]\n"
-                   "smlad %[s0], %[a], %[w0], %[s3]\n ldr.w %[a], [%[upper], #32]\n"
-                   "smlad %[s1], %[b], %[w0], %[s3]\n ldr.w %[w2], [%[taps], #32]\n"
-                   "smlad %[s0], %[b], %[w1], %[s0]\n ldr.w %[b], [%[upper], #48]\n"
-                   "smlad %[s2], %[a], %[w0], %[s3]\n"
-                   "smlad %[s1], %[a], %[w1], %[s1]\n"
-                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[upper], #64]!\n"
-                   "smlad %[s3], %[b], %[w0], %[s3]\n ldr.w %[w0], [%[taps], #48]\n"
-                   "smlad %[s2], %[b], %[w1], %[s2]\n"
-                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[upper], #16]\n"
-                   "smlad %[s3], %[a], %[w1], %[s3]\n ldr.w %[w1], [%[taps], #64]\n"
-                   "smlad %[s2], %[a], %[w2], %[s2]\n ldr.w %[a], [%[lower]]\n"
-                   "smlad %[s3], %[b], %[w2], %[s3]\n ldr.w %[b], [%[lower], #16]\n"
-                   "smlad %[s0], %[a], %[w0], %[s0]\n ldr.w %[a], [%[lower], #32]\n"
-                   "smlad %[s1], %[b], %[w0], %[s1]\n ldr.w %[w2], [%[taps], #80]\n"
-                   "smlad %[s0], %[b], %[w1], %[s0]\n ldr.w %[b], [%[lower], #48]\n"
-                   "smlad %[s2], %[a], %[w0], %[s2]\n"
-                   "smlad %[s1], %[a], %[w1], %[s1]\n"
-                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[lower], #64]!\n"
-                   "smlad %[s3], %[b], %[w0], %[s3]\n"
-                   "smlad %[s2], %[b], %[w1], %[s2]\n"
-                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[lower], #16]\n"
-                   "smlad %[s3], %[a], %[w1], %[s3]\n"
-                   "smlad %[s2], %[a], %[w2], %[s2]\n"
-                   "smlad %[s3], %[b], %[w2], %[s3]\n"
-                   : SUM_OPERANDS);
-    sums[3] = s3;
-}
-
-static inline __attribute__((always_inline)) void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias,
-                                                                        const depthwise_part *part, tile_start *at,
-                                                                        const uint32_t *taps) {
-    (void)part;
-    uint32_t s3 = bias, w0, w1, w2, a, b;
-    __asm volatile("ldr.w %[w0], [%[taps]]\n ldr.w %[a], [%[upper]]\n"
-                   "ldr.w %[w1], [%[taps], #16]\n ldr.w %[b], [%[upper], #16]\n"
-                   "smlad %[s0], %[a], %[w0], %[s3]\n ldr.w %[a], [%[upper], #32]\n"
-                   "smlad %[s0], %[b], %[w1], %[s0]\n ldr.w %[w2], [%[taps], #32]\n"
-                   "smlad %[s1], %[a], %[w0], %[s3]\n ldr.w %[b], [%[upper], #48]\n"
-                   "smlad %[s0], %[a], %[w2], %[s0]\n ldr.w %[a], [%[upper], #64]\n"
-                   "smlad %[s1], %[b], %[w1], %[s1]\n ldr.w %[b], [%[upper], #80]\n"
-                   "smlad %[s2], %[a], %[w0], %[s3]\n"
-                   "smlad %[s1], %[a], %[w2], %[s1]\n ldr.w %[a], [%[upper], #96]\n"
-                   "smlad %[s2], %[b], %[w1], %[s2]\n ldr.w %[b], [%[upper], #112]\n"
-                   "smlad %[s3], %[a], %[w0], %[s3]\n ldr.w %[w0], [%[taps], #48]\n"
-                   "smlad %[s2], %[a], %[w2], %[s2]\n ldr.w %[a], [%[upper], #128]!\n"
-                   "smlad %[s3], %[b], %[w1], %[s3]\n ldr.w %[b], [%[lower]]\n"
-                   "smlad %[s3], %[a], %[w2], %[s3]\n ldr.w %[a], [%[lower], #16]\n"
-                   "ldr.w %[w1], [%[taps], #64]\n"
-                   "smlad %[s0], %[b], %[w0], %[s0]\n ldr.w %[b], [%[lower], #32]\n"
-                   "smlad %[s0], %[a], %[w1], %[s0]\n ldr.w %[w2], [%[taps], #80]\n"
-                   "smlad %[s1], %[b], %[w0], %[s1]\n ldr.w %[a], [%[lower], #48]\n"
-                   "smlad %[s0], %[b], %[w2], %[s0]\n ldr.w %[b], [%[lower], #64]\n"
-                   "smlad %[s1], %[a], %[w1], %[s1]\n ldr.w %[a], [%[lower], #80]\n"
-                   "smlad %[s2], %[b], %[w0], %[s2]\n"
-                   "smlad %[s1], %[b], %[w2], %[s1]\n ldr.w %[b], [%[lower], #96]\n"
-                   "smlad %[s2], %[a], %[w1], %[s2]\n ldr.w %[a], [%[lower], #112]\n"
-                   "smlad %[s3], %[b], %[w0], %[s3]\n"
-                   "smlad %[s2], %[b], %[w2], %[s2]\n ldr.w %[b], [%[lower], #128]!\n"
-                   "smlad %[s3], %[a], %[w1], %[s3]\n"
-                   "smlad %[s3], %[b], %[w2], %[s3]\n"
-                   : SUM_OPERANDS);
-    sums[3] = s3;
-}
-
-#else
-
-static inline void sum_tile_3x3(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
-                                const uint32_t *taps) {
-    sum_tile(sums, bias, part, at, taps, 2, 3, 1);
-}
-
-static inline void sum_tile_3x3_stride_2(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
-                                         const uint32_t *taps) {
-    sum_tile(sums, bias, part, at, taps, 2, 3, 2);
-}
-
-#endif
-
-static inline void sum_tile_5x5(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
-                                const uint32_t *taps) {
-    sum_tile(sums, bias, part, at, taps, 3, 5, 1);
-}
-
-static inline void sum_tile_5x5_stride_2(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
-                                         const uint32_t *taps) {
-    sum_tile(sums, bias, part, at, taps, 3, 5, 2);
-}
-
-typedef void sum_function(uint32_t sums[TILE], uint32_t bias, const depthwise_part *part, tile_start *at,
-                          const uint32_t *taps);
-
-/* Stages one output row of a part; `taps` are those of slot 0. */
-static inline __attribute__((always_inline)) void compute_row(const depthwise_part *part, const uint32_t *taps,
-                                                              sum_function *sum) {
-    for (uint32_t lane = 0; lane < part->lanes; lane++) {
-        const ta_channel channel = part->channels[lane];
-        const uint32_t bias = (uint32_t)channel.bias << 1;
-        tile_start at = {part->panels + lane, part->panels + part->sizes.panel + lane};
-        int8_t *stage = (int8_t *)part->stage + lane;
-        const int8_t *const end = stage + CHANNELS * part->columns;
-        while (stage < end) {
-            uint32_t sums[TILE];
-            sum(sums, bias, part, &at, taps);
-            for (uint32_t output = 0; output < TILE; output++) {
-                *stage = staged(ta_doubled_value(&channel, (int32_t)sums[output]), part->layer);
-                stage += CHANNELS;
-            }
-        }
-        taps++;
-    }
-}
-
-#define COMPUTE_ROW(name)                                                                                              \
-    TA_FAST_CODE(ta_depthwise_##name)                                                                                  \
-    static __attribute__((noinline)) void compute_##name(const depthwise_part *part, const uint32_t *taps) {           \
-        compute_row(part, taps, sum_tile_##name);                                                                      \
-    }
-
-COMPUTE_ROW(3x3)
-COMPUTE_ROW(3x3_stride_2)
-COMPUTE_ROW(5x5)
-COMPUTE_ROW(5x5_stride_2)
-COMPUTE_ROW(any)
-
-typedef void compute_function(const depthwise_part *part, const uint32_t *taps);
-
-static compute_function *function_for(const ta_convolution *layer, uint32_t pairs) {
-    static compute_function *const functions[2][2] = {{compute_3x3, compute_3x3_stride_2},
-                                                      {compute_5x5, compute_5x5_stride_2}};
-    const uint32_t width = layer->kernel_width, stride = layer->stride_width;
-    const bool known = (pairs == 2 && width == 3) || (pairs == 3 && width == 5);
-    return known && stride <= 2 ? functions[pairs - 2u][stride - 1u] : compute_any;
-}
-
 /* Copies a row of staged pixels to the output; `to` points at the first channel of the first pixel. */
 TA_FAST_CODE(ta_depthwise_store)
-static __attribute__((noinline)) void store_row(const depthwise_part *part, int8_t *to) {
+static __attribute__((noinline)) void store_row(const ta_depthwise_part *part, int8_t *to) {
     const ta_convolution *layer = part->layer;
-    const uint32_t minimums = (uint32_t)(uint8_t)layer->minimum * 0x01010101u;
-    const uint32_t maximums = (uint32_t)(uint8_t)layer->maximum * 0x01010101u;
     const size_t step = layer->out_channels;
     const bool words = part->lanes == CHANNELS && (((uintptr_t)to | step) & 3u) == 0;
+    const bool clamp = layer->minimum != INT8_MIN || layer->maximum != INT8_MAX;
     const uint32_t *stage = part->stage, *const end = stage + part->columns;
-    if (words && layer->minimum == INT8_MIN && layer->maximum == INT8_MAX) {
+    if (words && !(clamp && CLAMPS_IN_WORDS)) {
 #pragma GCC unroll 4
         for (; stage != end; stage++) {
             memcpy(__builtin_assume_aligned(to, 4), stage, sizeof *stage);
             to += step;
         }
-    } else if (words) {
-        for (; stage != end; stage++) {
-            const uint32_t bytes = finished(*stage, minimums, maximums);
+        return;
+    }
+    const uint32_t least = ta_four_bytes(layer->minimum), most = ta_four_bytes(layer->maximum);
+    for (; stage != end; stage++) {
+        const uint32_t bytes = finished(*stage, least, most);
+        if (words) {
             memcpy(__builtin_assume_aligned(to, 4), &bytes, sizeof bytes);
-            to += step;
-        }
-    } else {
-        for (; stage != end; stage++) {
-            const uint32_t bytes = finished(*stage, minimums, maximums);
+        } else {
             store_bytes(to, bytes, part->lanes);
-            to += step;
         }
+        to += step;
     }
 }
 
 /* All output rows of a part; `to` points at its first output. */
-static void compute_part(const depthwise_part *part, uint32_t out_row_begin, uint32_t out_row_end, int8_t *to) {
+static void compute_part(const ta_depthwise_part *part, uint32_t out_row_begin, uint32_t out_row_end, int8_t *to) {
     const ta_convolution *layer = part->layer;
-    const depthwise_sizes *sizes = &part->sizes;
-    compute_function *const compute = function_for(layer, sizes->pairs);
+    const ta_depthwise_sizes *sizes = &part->sizes;
+    ta_depthwise_row *const compute = ta_depthwise_row_for(part);
     clear_outside(part);
     uint32_t next = 0; /* Pairs below are in the ring, or no longer wanted. */
     uint32_t slot = 0; /* Where `next` goes. */
@@ -486,7 +231,7 @@ static void compute_part(const depthwise_part *part, uint32_t out_row_begin, uin
 }
 
 /* Places `part` at the channels from `channel` and the output columns from `column` on. */
-static void place(depthwise_part *part, const ta_rows *rows, uint32_t channel, uint32_t column) {
+static void place(ta_depthwise_part *part, const ta_rows *rows, uint32_t channel, uint32_t column) {
     const ta_convolution *layer = part->layer;
     const uint32_t begin = column * layer->stride_width; /* Columns of the padded map. */
     const uint32_t map_begin = layer->pad_left, map_end = map_begin + layer->in_width;
@@ -522,7 +267,7 @@ ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, cons
     if (scratch_bytes < ta_depthwise_s8_scratch_bytes(layer)) {
         return TA_ERROR_SCRATCH;
     }
-    depthwise_part part = {.layer = layer, .sizes = sizes_of(layer), .panels = scratch};
+    ta_depthwise_part part = {.layer = layer, .sizes = sizes_of(layer), .panels = scratch};
     part.taps = part.panels + part.sizes.pairs * part.sizes.panel;
     part.stage = part.taps + 4u * part.sizes.rotation;
     const int8_t *taps = weights->data;

@@ -137,7 +137,7 @@ static int32_t reflected(int32_t index, int32_t size) {
 
 /* The element of the input that goes to (y, x, c), as a number in [row][column][channel] order; -1: `value`. */
 static int64_t origin(const move *m, int32_t y, int32_t x, int32_t c) {
-    int32_t row = y, column = x, channel = c;
+    int32_t row, column, channel = c;
     if (m->kind == RESIZE) {
         row = y / m->block;
         column = x / m->mode;

@@ -97,17 +97,17 @@ uint32_t ta_upsample_convolve_s8_scratch_bytes(const ta_convolution *layer);
 
 /* Transposed convolution, any kernel and stride, dilation 1: output (y, x) sums the taps (ky, kx) times input (iy, ix)
  * over all iy * stride_height + ky == y + pad_top and ix * stride_width + kx == x + pad_left, one after the other for
- * each remainder of y + pad_top and x + pad_left by the strides. A column is an output pixel. Weights: [out][kernel row]
- * [kernel column][in, zeros up to a multiple of 4]. */
+ * each remainder of y + pad_top and x + pad_left by the strides. A column is an output pixel. Weights:
+ * [out][kernel row][kernel column][in, zeros up to a multiple of 4]. */
 ta_status ta_transpose_convolve_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                    void *scratch, uint32_t scratch_bytes);
 uint32_t ta_transpose_convolve_s8_scratch_bytes(const ta_convolution *layer);
 
 /* Depthwise: each output channel sums the taps of the input channel of the same number (in_channels ==
  * out_channels). Any kernel and stride up to 255, dilation 1; 3x3 and 5x5 with strides 1 and 2 along the row are
- * fastest. A column is an output pixel. Weights: [out / 4][kernel row][kernel column][4 out]; if the last group has less
- * than 4 channels, its taps have as many bytes. ta_weights.channels is a multiple of 4 but for a layer's last ones.
- * Channels share no inputs: `packed` is 0. */
+ * fastest. A column is an output pixel. Channels share no inputs: `packed` is 0. Weights: [out / 4][kernel row]
+ * [kernel column][4 out]; a last group of less than 4 channels has as many bytes per tap. ta_weights.channels is a
+ * multiple of 4, but for the last ones of a layer. */
 ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights, void *scratch,
                           uint32_t scratch_bytes);
 uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer);

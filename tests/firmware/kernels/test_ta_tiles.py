@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.convolve_cases import Part, expected_output, parts, refusals
-from tests.support.kernel_benches import kernel_benches
+from tests.support.kernel_benches import kernel_benches, small_core_bench
 from tests.support.kernel_case import KernelCase, assert_exact
 from tests.support.one_op import OneOp
 from tests.support.own_cases import assert_exact_everywhere, with_scalar
@@ -36,6 +36,15 @@ def test_any_part_of_a_convolution_equals_the_reference(tiled: TiledKernel, data
     case = data.draw(tiled_convolutions(tiled.stride))
     part, block = data.draw(parts(case)), data.draw(_BLOCKS)
     assert_exact_everywhere(tiled.call(case, part, block), expected_output(case, part))
+
+
+@each_kernel
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_any_part_of_a_convolution_on_a_cortex_m0_equals_the_reference(tiled: TiledKernel, data: st.DataObject) -> None:
+    case = data.draw(tiled_convolutions(tiled.stride))
+    part, block = data.draw(parts(case)), data.draw(_BLOCKS)
+    assert_exact(small_core_bench(), tiled.call(case, part, block), expected_output(case, part))
 
 
 @pytest.mark.slow

@@ -128,7 +128,7 @@ def test_the_working_memory_of_an_option_is_that_of_the_built_stage() -> None:
     for option in whole:
         schedule = build_schedule(graph(), Layout((option.layout,), overlay=False), rule())
         assert scratch_bytes(schedule).get(0, 0) == option.scratch_bytes
-        assert fullest(schedule.buffers)[1] == option.peak_bytes
+        assert fullest(schedule.buffers)[1] <= option.peak_bytes
 
 
 def test_more_working_memory_never_makes_a_stage_slower() -> None:
@@ -143,15 +143,16 @@ def test_more_working_memory_never_makes_a_stage_slower() -> None:
         assert cycles == sorted(cycles, reverse=True)
 
 
-@pytest.mark.parametrize("share", [2, 4, 8])
-def test_a_part_of_the_space_has_only_stages_of_so_much_working_memory(share: int) -> None:
-    limit = max(option.scratch_bytes for option in space().options) // share
-    part = space().within(limit)
-    assert 0 < len(part.options) < len(space().options)
-    assert all(option.scratch_bytes <= limit for option in part.options)
-    layout = part.fastest(1 << 30)
-    assert layout is not None
-    assert max(scratch_bytes(build_schedule(graph(), layout.layout, rule())).values()) <= limit
+def test_a_part_of_the_space_has_only_stages_of_so_much_working_memory() -> None:
+    sizes = sorted({option.scratch_bytes for option in space().options})
+    limits = [limit for limit in sizes[:-1] if space().within(limit) is not space()]
+    assert len(limits) > 2
+    for limit in limits:
+        part = space().within(limit)
+        assert part.options == tuple(option for option in space().options if option.scratch_bytes <= limit)
+        layout = part.fastest(1 << 30)
+        assert layout is not None
+        assert max(scratch_bytes(build_schedule(graph(), layout.layout, rule())).values()) <= limit
 
 
 def test_a_part_of_the_space_without_any_layout_is_the_whole_space() -> None:

@@ -1,0 +1,430 @@
+#include "tinyanime/convolve.h"
+#include "tinyanime/fast_code.h"
+
+#include "ta_convolution.h"
+#include "ta_lanes.h"
+#include "ta_naked.h"
+
+/* Four channels at a time. A word of the panel is one channel of two input rows that follow each other, so that one
+ * dual multiply-accumulate takes two taps of a kernel column: two rows of the kernel from panel row `upper`, the third
+ * one from `lower`, where its other factor is 0. There is a panel row for every output row, so all windows have the
+ * same taps; and output rows follow each other without a gap: an output row ends with positions that no output
+ * belongs to, whose windows reach into the next row, and a channel is one loop over all positions of a part.
+ * Taps are widened to twice the weights, since the requantization begins with a doubling. */
+enum { CHANNELS = 4, SIDE = 3, MAX_STRIDE = 2, TILE = 4, TAPS = 2 * SIDE };
+
+/* Sizes in columns (positions) and rows of the panel, which has 4 words per column. */
+typedef struct {
+    uint32_t rows;      /* output rows at a time */
+    uint32_t positions; /* of an output row: its pixels and those between it and the next one */
+    uint32_t pitch;     /* columns of a panel row */
+    uint32_t lower;     /* panel rows from `upper` to `lower` */
+    uint32_t columns;   /* all that are read, with those of positions behind the last one */
+} panel_sizes;
+
+/* What one channel is computed with. */
+typedef struct {
+    uint32_t taps[TAPS]; /* Kernel rows 0 and 1 of each kernel column, then row 2 and zero. */
+    int32_t doubled_bias, multiplier, rounding, shift;
+} lane_constants;
+
+/* A call: its arguments and what follows from them. */
+typedef struct {
+    const ta_convolution *layer;
+    const ta_rows *rows;
+    panel_sizes sizes;
+    uint32_t *panel;           /* Working memory: [columns][4 channels]. */
+    uint32_t *stage;           /* [positions, whole tiles] words of 4 results. */
+    lane_constants *constants; /* [4] */
+    uint32_t inside, count;    /* Columns of a panel row that lie in the map: the first one, and how many. */
+} depthwise_call;
+
+static inline uint32_t at_most(uint32_t value, uint32_t most) {
+    return value > most ? most : value;
+}
+
+static inline uint32_t rounded_up(uint32_t value, uint32_t step) {
+    return (value + step - 1u) / step * step;
+}
+
+/* Positions of `rows` output rows, whole tiles. */
+static uint32_t tiled_positions(const panel_sizes *sizes, uint32_t rows) {
+    return rounded_up(rows * sizes->positions, TILE);
+}
+
+static panel_sizes sizes_of(const ta_convolution *layer) {
+    const uint32_t stride = layer->stride_width, width = layer->out_width, rows = layer->block / width;
+    /* Where both sides are padded, one column of zeros is the right side of a row and the left side of the next. */
+    const bool shared = stride == 1 && layer->pad_left != 0 && width >= (uint32_t)layer->in_width + layer->pad_left - 1u;
+    panel_sizes sizes = {.rows = at_most(rows == 0 ? 1 : rows, layer->out_height),
+                         .positions = shared ? width + 1u : width + (stride == 1 ? 2u : 1u),
+                         .lower = layer->stride_height == 1 ? 2 : 1};
+    sizes.pitch = stride * sizes.positions;
+    sizes.columns = sizes.lower * sizes.pitch + stride * (tiled_positions(&sizes, sizes.rows) - 1u) + SIDE;
+    return sizes;
+}
+
+static uint32_t panel_words(const panel_sizes *sizes) {
+    return CHANNELS * sizes->columns;
+}
+
+uint32_t ta_depthwise_3x3_s8_scratch_bytes(const ta_convolution *layer) {
+    const panel_sizes sizes = sizes_of(layer);
+    return (uint32_t)sizeof(uint32_t) * (panel_words(&sizes) + tiled_positions(&sizes, sizes.rows)) +
+           CHANNELS * (uint32_t)sizeof(lane_constants);
+}
+
+/* Four channels of a column, from the bytes of both rows. */
+static inline void widen_column(uint32_t *to, uint32_t offsets, uint32_t upper, uint32_t lower) {
+    const uint32_t front = ta_low_lanes(upper, lower), back = ta_high_lanes(upper, lower);
+    to[0] = ta_widen_even(offsets, front);
+    to[1] = ta_widen_odd(offsets, front);
+    to[2] = ta_widen_even(offsets, back);
+    to[3] = ta_widen_odd(offsets, back);
+}
+
+/* Widens `count` columns; a step of 0 reads the same bytes again and again. */
+TA_FAST_CODE(ta_depthwise_3x3_widen)
+__attribute__((noinline)) static void widen_columns(uint32_t *to, uint32_t count, uint32_t offsets, const int8_t *upper,
+                                                    uint32_t upper_step, const int8_t *lower, uint32_t lower_step) {
+    if (count % 2u != 0) {
+        widen_column(to, offsets, ta_load_word(upper), ta_load_word(lower));
+        to += CHANNELS;
+        upper += upper_step;
+        lower += lower_step;
+    }
+    for (count /= 2u; count != 0; count--) {
+        widen_column(to, offsets, ta_load_word(upper), ta_load_word(lower));
+        upper += upper_step;
+        lower += lower_step;
+        widen_column(to + CHANNELS, offsets, ta_load_word(upper), ta_load_word(lower));
+        upper += upper_step;
+        lower += lower_step;
+        to += 2 * CHANNELS;
+    }
+}
+
+/* Widens the panel rows that `count` output rows from `row` on need; `input` is the first readable row's pixel 0. */
+static void widen_rows(const depthwise_call *call, uint32_t row, uint32_t count, const int8_t *input) {
+    const ta_convolution *layer = call->layer;
+    const uint32_t zero_points = (uint32_t)(uint8_t)-layer->in_offset * 0x01010101u;
+    const uint32_t offsets = ((uint32_t)layer->in_offset & 0xFFFFu) * 0x00010001u;
+    const uint32_t channels = layer->in_channels, row_bytes = channels * layer->in_width;
+    int32_t above = ta_input_row(layer, row, 0);
+    uint32_t *to = call->panel + CHANNELS * call->inside;
+    for (uint32_t left = count + call->sizes.lower; left != 0 && call->count != 0; left--) {
+        const int8_t *upper = (const int8_t *)&zero_points, *lower = upper;
+        uint32_t upper_step = 0, lower_step = 0;
+        /* A row that is in the map and not readable is only met by a tap of zeros. */
+        const uint32_t source = (uint32_t)(above - call->rows->in_row_begin);
+        if (source < call->rows->in_rows) {
+            upper = input + source * row_bytes;
+            upper_step = channels;
+        }
+        if (source + 1u < call->rows->in_rows) {
+            lower = input + (source + 1u) * row_bytes;
+            lower_step = channels;
+        }
+        widen_columns(to, call->count, offsets, upper, upper_step, lower, lower_step);
+        above += layer->stride_height;
+        to += CHANNELS * call->sizes.pitch;
+    }
+}
+
+static void clear_columns(uint32_t *to, uint32_t columns) {
+    for (uint32_t word = 0; word < CHANNELS * columns; word++) {
+        to[word] = 0;
+    }
+}
+
+/* Columns beside the map are zeros in all rows, and in the one behind the last, which rows that share one end in. */
+static void clear_sides(const depthwise_call *call) {
+    const uint32_t end = call->inside + call->count, pitch = call->sizes.pitch;
+    uint32_t *row = call->panel;
+    for (uint32_t left = call->sizes.rows + call->sizes.lower; left != 0; left--) {
+        clear_columns(row, call->inside);
+        clear_columns(row + CHANNELS * end, pitch - end);
+        row += CHANNELS * pitch;
+    }
+    clear_columns(row, 1);
+}
+
+/* The constants of 4 channels, from the weights [3][3][4]. */
+static void prepare_lanes(const depthwise_call *call, const int8_t *weights, const ta_channel *channels) {
+    lane_constants *lanes = call->constants;
+    for (uint32_t column = 0; column < SIDE; column++) {
+        const uint32_t upper = ta_load_word(weights), lower = ta_load_word(weights + SIDE * CHANNELS);
+        const uint32_t last = ta_load_word(weights + 2 * SIDE * CHANNELS);
+        const uint32_t front = ta_low_lanes(upper, lower), back = ta_high_lanes(upper, lower);
+        const uint32_t even = ta_widen_even(ta_widen_even(0, last), last);
+        const uint32_t odd = ta_widen_odd(ta_widen_odd(0, last), last);
+        lanes[0].taps[column] = ta_widen_even(ta_widen_even(0, front), front);
+        lanes[1].taps[column] = ta_widen_odd(ta_widen_odd(0, front), front);
+        lanes[2].taps[column] = ta_widen_even(ta_widen_even(0, back), back);
+        lanes[3].taps[column] = ta_widen_odd(ta_widen_odd(0, back), back);
+        lanes[0].taps[SIDE + column] = even & 0xFFFFu;
+        lanes[1].taps[SIDE + column] = odd & 0xFFFFu;
+        lanes[2].taps[SIDE + column] = even >> 16;
+        lanes[3].taps[SIDE + column] = odd >> 16;
+        weights += CHANNELS;
+    }
+    for (uint32_t lane = 0; lane < CHANNELS; lane++) {
+        lanes[lane].doubled_bias = (int32_t)((uint32_t)channels[lane].bias << 1);
+        lanes[lane].multiplier = channels[lane].multiplier;
+        lanes[lane].rounding = channels[lane].rounding;
+        lanes[lane].shift = channels[lane].shift;
+    }
+}
+
+#if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
+
+/* 4 positions of a channel per pass. On a Cortex-M7 every load stands behind a multiplication that it issues together
+ * with, and is used two cycles later at the earliest.
+ * r0 upper, r1 lower, r2 constants, r3 results, r4 to r7 sums, r8 and r9 inputs in turn, r10 to r12 taps. At the end of
+ * a pass r10 to r12 are rounding, multiplier and shift; the next pass finds its first input and tap in r8 and r10 and
+ * the bias in lr. Results are the first bytes of words. */
+/* clang-format off */
+#define RESULTS_END "[sp, #36]"
+#define SUMS_STRIDE_1                                                                                                  \
+    "ldr.w r9, [r0, #16]\n ldr.w r11, [r2, #4]\n"                                                                      \
+    "smlad r4, r8, r10, lr\n ldr.w r8, [r0, #32]\n"                                                                    \
+    "smlad r5, r9, r10, lr\n ldr.w r12, [r2, #8]\n"                                                                    \
+    "smlad r4, r9, r11, r4\n ldr.w r9, [r0, #48]\n"                                                                    \
+    "smlad r6, r8, r10, lr\n"                                                                                          \
+    "smlad r5, r8, r11, r5\n"                                                                                          \
+    "smlad r4, r8, r12, r4\n ldr.w r8, [r0, #64]!\n"                                                                   \
+    "smlad r7, r9, r10, lr\n ldr.w r10, [r2, #12]\n"                                                                   \
+    "smlad r6, r9, r11, r6\n"                                                                                          \
+    "smlad r5, r9, r12, r5\n ldr.w r9, [r0, #16]\n"                                                                    \
+    "smlad r7, r8, r11, r7\n ldr.w r11, [r2, #16]\n"                                                                   \
+    "smlad r6, r8, r12, r6\n ldr.w r8, [r1]\n"                                                                         \
+    "smlad r7, r9, r12, r7\n ldr.w r9, [r1, #16]\n"                                                                    \
+    "smlad r4, r8, r10, r4\n ldr.w r8, [r1, #32]\n"                                                                    \
+    "smlad r5, r9, r10, r5\n ldr.w r12, [r2, #20]\n"                                                                   \
+    "smlad r4, r9, r11, r4\n ldr.w r9, [r1, #48]\n"                                                                    \
+    "smlad r6, r8, r10, r6\n"                                                                                          \
+    "smlad r5, r8, r11, r5\n"                                                                                          \
+    "smlad r4, r8, r12, r4\n ldr.w r8, [r1, #64]!\n"                                                                   \
+    "smlad r7, r9, r10, r7\n ldr.w r10, [r2, #32]\n"                                                                   \
+    "smlad r6, r9, r11, r6\n"                                                                                          \
+    "smlad r5, r9, r12, r5\n ldr.w r9, [r1, #16]\n"                                                                    \
+    "smlad r7, r8, r11, r7\n ldr.w r11, [r2, #28]\n"                                                                   \
+    "smlad r6, r8, r12, r6\n add.w lr, r10, r4, asr #31\n"                                                             \
+    "smlad r7, r9, r12, r7\n add.w r8, r10, r5, asr #31\n"
+#define SUMS_STRIDE_2                                                                                                  \
+    "ldr.w r9, [r0, #16]\n ldr.w r11, [r2, #4]\n"                                                                      \
+    "smlad r4, r8, r10, lr\n ldr.w r8, [r0, #32]\n"                                                                    \
+    "ldr.w r12, [r2, #8]\n"                                                                                            \
+    "smlad r4, r9, r11, r4\n ldr.w r9, [r0, #48]\n"                                                                    \
+    "smlad r5, r8, r10, lr\n"                                                                                          \
+    "smlad r4, r8, r12, r4\n ldr.w r8, [r0, #64]\n"                                                                    \
+    "smlad r5, r9, r11, r5\n ldr.w r9, [r0, #80]\n"                                                                    \
+    "smlad r6, r8, r10, lr\n"                                                                                          \
+    "smlad r5, r8, r12, r5\n ldr.w r8, [r0, #96]\n"                                                                    \
+    "smlad r6, r9, r11, r6\n ldr.w r9, [r0, #112]\n"                                                                   \
+    "smlad r7, r8, r10, lr\n ldr.w r10, [r2, #12]\n"                                                                   \
+    "smlad r6, r8, r12, r6\n ldr.w r8, [r0, #128]!\n"                                                                  \
+    "smlad r7, r9, r11, r7\n ldr.w r9, [r1]\n"                                                                         \
+    "ldr.w r11, [r2, #16]\n"                                                                                           \
+    "smlad r7, r8, r12, r7\n ldr.w r8, [r1, #16]\n"                                                                    \
+    "smlad r4, r9, r10, r4\n ldr.w r9, [r1, #32]\n"                                                                    \
+    "ldr.w r12, [r2, #20]\n"                                                                                           \
+    "smlad r4, r8, r11, r4\n ldr.w r8, [r1, #48]\n"                                                                    \
+    "smlad r5, r9, r10, r5\n"                                                                                          \
+    "smlad r4, r9, r12, r4\n ldr.w r9, [r1, #64]\n"                                                                    \
+    "smlad r5, r8, r11, r5\n ldr.w r8, [r1, #80]\n"                                                                    \
+    "smlad r6, r9, r10, r6\n"                                                                                          \
+    "smlad r5, r9, r12, r5\n ldr.w r9, [r1, #96]\n"                                                                    \
+    "smlad r6, r8, r11, r6\n ldr.w r8, [r1, #112]\n"                                                                   \
+    "smlad r7, r9, r10, r7\n ldr.w r10, [r2, #32]\n"                                                                   \
+    "smlad r6, r9, r12, r6\n ldr.w r9, [r1, #128]!\n"                                                                  \
+    "smlad r7, r8, r11, r7\n ldr.w r11, [r2, #28]\n"                                                                   \
+    "add.w lr, r10, r4, asr #31\n"                                                                                     \
+    "smlad r7, r9, r12, r7\n add.w r8, r10, r5, asr #31\n"
+#define COMPUTE_LANE(sums)                                                                                             \
+    "push {r4-r11, lr}\n"                                                                                              \
+    "ldr.w r8, [r0]\n"                                                                                                 \
+    "ldr.w r10, [r2]\n"                                                                                                \
+    "ldr.w lr, [r2, #24]\n"                                                                                            \
+    ".balign 8\n"                                                                                                      \
+    "1:\n"                                                                                                             \
+    sums                                                                                                               \
+    "smmlar r4, r4, r11, lr\n ldr.w r12, [r2, #36]\n"                                                                  \
+    "smmlar r5, r5, r11, r8\n add.w lr, r10, r6, asr #31\n"                                                            \
+    "smmlar r6, r6, r11, lr\n add.w r8, r10, r7, asr #31\n"                                                            \
+    "asr.w r4, r4, r12\n"                                                                                              \
+    "smmlar r7, r7, r11, r8\n ldr.w r9, " RESULTS_END "\n"                                                             \
+    "ssat r4, #8, r4\n asr.w r5, r5, r12\n"                                                                            \
+    "strb.w r4, [r3], #4\n"                                                                                            \
+    "ssat r5, #8, r5\n asr.w r6, r6, r12\n"                                                                            \
+    "strb.w r5, [r3], #4\n"                                                                                            \
+    "ssat r6, #8, r6\n asr.w r7, r7, r12\n"                                                                            \
+    "strb.w r6, [r3], #4\n"                                                                                            \
+    "ssat r7, #8, r7\n ldr.w r8, [r0]\n"                                                                               \
+    "strb.w r7, [r3], #4\n ldr.w r10, [r2]\n"                                                                          \
+    "cmp.w r3, r9\n ldr.w lr, [r2, #24]\n"                                                                             \
+    "bne.w 1b\n"                                                                                                       \
+    "pop {r4-r11, pc}\n"
+/* clang-format on */
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* Naked functions take them from registers and stack. */
+
+/* Results of one channel up to `results_end`, whole tiles. */
+TA_NAKED
+TA_FAST_CODE(ta_depthwise_3x3_lane)
+static void compute_lane_stride_1(const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
+                                  int8_t *results, const int8_t *results_end) {
+    __asm volatile(COMPUTE_LANE(SUMS_STRIDE_1));
+}
+
+TA_NAKED
+TA_FAST_CODE(ta_depthwise_3x3_lane_stride_2)
+static void compute_lane_stride_2(const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
+                                  int8_t *results, const int8_t *results_end) {
+    __asm volatile(COMPUTE_LANE(SUMS_STRIDE_2));
+}
+
+static void compute_lane(uint32_t stride, const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
+                         int8_t *results, const int8_t *results_end) {
+    if (stride == 1) {
+        compute_lane_stride_1(upper, lower, constants, results, results_end);
+    } else {
+        compute_lane_stride_2(upper, lower, constants, results, results_end);
+    }
+}
+
+#else
+
+static inline uint32_t products(uint32_t x, uint32_t w) {
+    return (uint32_t)((int16_t)(x & 0xFFFFu) * (int16_t)(w & 0xFFFFu)) +
+           (uint32_t)((int16_t)(x >> 16) * (int16_t)(w >> 16));
+}
+
+static void compute_lane(uint32_t stride, const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
+                         int8_t *results, const int8_t *results_end) {
+    const ta_channel channel = {
+        .multiplier = constants->multiplier, .rounding = constants->rounding, .shift = constants->shift};
+    for (; results != results_end; results += CHANNELS) {
+        uint32_t sum = (uint32_t)constants->doubled_bias;
+        for (uint32_t column = 0; column < SIDE; column++) {
+            sum += products(upper[CHANNELS * column], constants->taps[column]);
+            sum += products(lower[CHANNELS * column], constants->taps[SIDE + column]);
+        }
+        *results = ta_clamped(ta_doubled_value(&channel, (int32_t)sum), INT8_MIN, INT8_MAX);
+        upper += stride * CHANNELS;
+        lower += stride * CHANNELS;
+    }
+}
+
+#endif
+
+/* Clamps the bytes of a word. */
+static inline uint32_t clamp_word(uint32_t bytes, uint32_t minimums, uint32_t maximums) {
+#if defined(__ARM_FEATURE_SIMD32)
+    (void)__ssub8((int8x4_t)bytes, (int8x4_t)minimums);
+    bytes = (uint32_t)__sel((uint8x4_t)bytes, (uint8x4_t)minimums);
+    (void)__ssub8((int8x4_t)maximums, (int8x4_t)bytes);
+    return (uint32_t)__sel((uint8x4_t)bytes, (uint8x4_t)maximums);
+#else
+    uint32_t result = 0;
+    for (uint32_t bit = 0; bit < 32; bit += 8) {
+        const int8_t minimum = (int8_t)(uint8_t)minimums, maximum = (int8_t)(uint8_t)maximums;
+        result |= (uint32_t)(uint8_t)ta_clamped((int8_t)(uint8_t)(bytes >> bit), minimum, maximum) << bit;
+    }
+    return result;
+#endif
+}
+
+static inline void store_word(int8_t *to, uint32_t word) {
+    memcpy(__builtin_assume_aligned(to, CHANNELS), &word, sizeof word);
+}
+
+/* Stores `count` words `step` bytes apart. */
+TA_FAST_CODE(ta_depthwise_3x3_store)
+__attribute__((noinline)) static void store_row(const uint32_t *words, uint32_t count, int8_t *to, uint32_t step) {
+    for (; count >= 4u; count -= 4u) {
+        const uint32_t a = words[0], b = words[1], c = words[2], d = words[3];
+        store_word(to, a);
+        store_word(to + step, b);
+        to += 2u * step;
+        store_word(to, c);
+        store_word(to + step, d);
+        to += 2u * step;
+        words += 4;
+    }
+    for (; count != 0; count--) {
+        store_word(to, *words++);
+        to += step;
+    }
+}
+
+static void clamp_row(uint32_t *words, uint32_t count, const ta_convolution *layer) {
+    const uint32_t minimums = (uint8_t)layer->minimum * 0x01010101u, maximums = (uint8_t)layer->maximum * 0x01010101u;
+    for (; count != 0; count--) {
+        *words = clamp_word(*words, minimums, maximums);
+        words++;
+    }
+}
+
+/* Computes `count` output rows from `row` on of the 4 channels whose constants are there; `output` is the first one. */
+static void compute_rows(const depthwise_call *call, uint32_t row, uint32_t count, const int8_t *input,
+                         int8_t *output) {
+    const ta_convolution *layer = call->layer;
+    const panel_sizes *sizes = &call->sizes;
+    const uint32_t tiled = tiled_positions(sizes, count);
+    widen_rows(call, row, count, input);
+    for (uint32_t lane = 0; lane < CHANNELS; lane++) {
+        const uint32_t *upper = call->panel + lane;
+        int8_t *results = (int8_t *)call->stage + lane;
+        compute_lane(layer->stride_width, upper, upper + CHANNELS * sizes->lower * sizes->pitch,
+                     &call->constants[lane], results, results + CHANNELS * tiled);
+    }
+    uint32_t *words = call->stage;
+    const bool clamped = layer->minimum != INT8_MIN || layer->maximum != INT8_MAX;
+    for (; count != 0; count--) {
+        if (clamped) {
+            clamp_row(words, layer->out_width, layer);
+        }
+        store_row(words, layer->out_width, output, layer->out_channels);
+        words += sizes->positions;
+        output += (uint32_t)layer->out_width * layer->out_channels;
+    }
+}
+
+static bool is_accepted(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights) {
+    return ta_convolution_is_valid(layer) && ta_rows_are_valid(layer, rows) && ta_weights_are_valid(layer, weights) &&
+           ta_windows_are_readable(layer, rows) && rows->packed == 0 && layer->in_channels == layer->out_channels &&
+           layer->in_channels % CHANNELS == 0 && weights->channels % CHANNELS == 0 && layer->kernel_height == SIDE &&
+           layer->kernel_width == SIDE && layer->stride_height <= MAX_STRIDE && layer->stride_width <= MAX_STRIDE &&
+           layer->dilation_height == 1 && layer->dilation_width == 1;
+}
+
+ta_status ta_depthwise_3x3_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
+                              void *scratch, uint32_t scratch_bytes) {
+    if (!is_accepted(layer, rows, weights)) {
+        return TA_ERROR_ARGUMENT;
+    }
+    if (scratch_bytes < ta_depthwise_3x3_s8_scratch_bytes(layer)) {
+        return TA_ERROR_SCRATCH;
+    }
+    depthwise_call call = {.layer = layer, .rows = rows, .sizes = sizes_of(layer), .panel = scratch};
+    call.stage = call.panel + panel_words(&call.sizes);
+    call.constants = (lane_constants *)(call.stage + tiled_positions(&call.sizes, call.sizes.rows));
+    /* What windows read of a row: no window reads the map's columns behind that. */
+    const uint32_t read = (layer->out_width - 1u) * layer->stride_width + SIDE;
+    call.inside = at_most(layer->pad_left, at_most(read, call.sizes.pitch));
+    call.count = at_most(layer->in_width, at_most(read, call.sizes.pitch) - call.inside);
+    clear_sides(&call);
+    const int8_t *data = weights->data;
+    for (uint32_t done = 0; done < weights->channels; done += CHANNELS) {
+        const uint32_t first = weights->first_channel + done;
+        prepare_lanes(&call, data, layer->channels + first);
+        data += SIDE * SIDE * CHANNELS;
+        for (uint32_t row = rows->out_row_begin; row < rows->out_row_end; row += call.sizes.rows) {
+            const uint32_t count = at_most(rows->out_row_end - row, call.sizes.rows);
+            int8_t *output = rows->output + (size_t)(row - rows->out_row_begin) * layer->out_width * layer->out_channels;
+            compute_rows(&call, row, count, rows->input + first, output + first);
+        }
+    }
+    return TA_OK;
+}
