@@ -94,6 +94,8 @@ enum { INPUTS = 6, OUTPUTS = 4, BIAS_FACTOR = 36 };
     "strb.w r9, [r7, r2, lsl #1]\n"                                                                                    \
     "add.w r1, r1, r10\n"
 
+_Static_assert(TA_TILE_SUMS == 32 && sizeof(ta_channel) == 16, "as the assembly has it");
+
 /* One channel of a tile. Stack: columns [6][y0, y2, y1, y3], [sp, #96] shift, [sp, #100] surplus, [sp, #104] output,
  * saved registers, [sp, #144] row_bytes, [sp, #148] pixel_bytes. */
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* Naked functions take them from the registers. */

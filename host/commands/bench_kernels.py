@@ -12,7 +12,7 @@ import click
 from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.errors import ToolError, VerificationError
 from tinyanime.codegen.models.networks import NETWORKS
-from tinyanime.host.commands.options import DIRECTORY, examples, output_options
+from tinyanime.host.commands.options import DIRECTORY, FILE, examples, output_options
 from tinyanime.host.console import Console
 from tinyanime.host.image.output import write_whole
 from tinyanime.host.kernel_bench.baseline import (
@@ -28,6 +28,7 @@ from tinyanime.host.kernel_bench.baseline import (
     save_baseline,
     unknown_networks,
 )
+from tinyanime.host.kernel_bench.chart import draw_chart
 from tinyanime.host.kernel_bench.cores import CORES, core
 from tinyanime.host.kernel_bench.engines import ENGINES, OURS, engines_for
 from tinyanime.host.kernel_bench.figures import Figures, as_json
@@ -51,6 +52,7 @@ _LEGEND = (
     "RAM: feature maps, input, output, kernel scratch. Flash: program and constants, without link and drivers.",
 )
 
+_CHARTED_CORE = "cortex-m7"
 _QUICK_MACS = 100_000_000
 """With --quick, larger networks are left out."""
 
@@ -60,6 +62,7 @@ _QUICK_MACS = 100_000_000
     epilog=examples(
         "tinyanime bench-kernels",
         "tinyanime bench-kernels --network resnet8 --core cortex-m7 --layers",
+        "tinyanime bench-kernels --chart kernels.png",
         "tinyanime bench-kernels --check --quick",
     ),
 )
@@ -75,6 +78,7 @@ _QUICK_MACS = 100_000_000
 @click.option(
     "-o", "--output", type=DIRECTORY, default=Path("build/bench"), show_default=True, help="Folder for what is built."
 )
+@click.option("--chart", type=FILE, help="Draw the networks on the Cortex-M7 (PNG or SVG).")
 @output_options
 def bench_kernels(
     networks: tuple[str, ...],
@@ -85,6 +89,7 @@ def bench_kernels(
     check: bool,
     update_baseline: bool,
     output: Path,
+    chart: Path | None,
     console: Console,
 ) -> None:
     """Compare kernels on emulated cores with plain CMSIS-NN calls and with the bakenn compiler.
@@ -101,6 +106,9 @@ def bench_kernels(
     if not check:
         _print(figures, layers, console)
         console.say(f"Written to {output / 'kernels.json'}.")
+    if chart is not None:
+        draw_chart(figures, _CHARTED_CORE, chart)
+        console.say(f"wrote {chart}")
     console.result([as_json(item) for item in figures])
     _refuse_wrong_output(figures)
     if update_baseline:
