@@ -112,7 +112,8 @@ ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, cons
                           uint32_t scratch_bytes);
 uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer);
 
-/* The same, pixel by pixel, for channels that are a multiple of 4: the faster one on small maps. `block` is not used. */
+/* The same, pixel by pixel, for channels that are a multiple of 4: the faster one on small maps. `block` is not used.
+ */
 ta_status ta_depthwise_pixels_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
                                  void *scratch, uint32_t scratch_bytes);
 uint32_t ta_depthwise_pixels_s8_scratch_bytes(const ta_convolution *layer);

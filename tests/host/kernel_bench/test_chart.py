@@ -38,8 +38,8 @@ def test_a_core_without_modelled_cycles_is_refused(tmp_path: Path) -> None:
         draw_chart(FIGURES, "cortex-m0plus", tmp_path / "chart.png")
 
 
-@pytest.mark.parametrize("name", ["chart.xyz", "folder"])
+@pytest.mark.parametrize("name", ["chart.xyz", "folder.svg"])
 def test_a_chart_that_cannot_be_written_is_an_error(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.svg").mkdir()
     with pytest.raises(OutputError, match="cannot be written"):
         draw_chart(FIGURES, "cortex-m7", tmp_path / name)
