@@ -91,7 +91,7 @@ test-slow: setup-test ## Run the longer sweeps too
 hil: setup-test build ## Run the hardware tests on BOARD (real with PORT=..., else virtual)
 	@$(BIN)/pytest -q tests/hil --board $(BOARD) $(if $(PORT),--port $(PORT))
 
-fuzz: setup-test ## Fuzz the link's C code with sanitizers (FUZZ_SECONDS=30 per fuzzer)
+fuzz: setup-test ## Fuzz the link and the kernels with sanitizers (FUZZ_SECONDS=30 per fuzzer)
 	@$(BIN)/python tests/fuzz/run_fuzz.py --seconds $(FUZZ_SECONDS)
 
 fuzz-corpus: setup-test ## Run the fuzzers over the committed corpus only

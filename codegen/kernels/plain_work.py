@@ -49,7 +49,7 @@ def _per_pixel(graph: Graph, op: Op, channels: int) -> float:
         case MaxPool() | AveragePool():
             return 4.0 * op.kernel.height * op.kernel.width * channels
         case Add():
-            return 73.0 * channels
+            return 16.0 * channels
         case Requantize():
             return 5.0 * channels
         case _:

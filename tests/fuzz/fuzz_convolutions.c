@@ -33,7 +33,8 @@ static const kernel_entry entries[] = {
     ENTRY(upsample_convolve, UPSAMPLED, QUADS, 3, 1, false),
     ENTRY(transpose_convolve, TRANSPOSED, TAPS, 0, 0, false),
     ENTRY(depthwise, STRIDED, DEPTHWISE_GROUPS, 0, 0, false),
-    ENTRY(depthwise_pixels, STRIDED, DEPTHWISE_GROUPS, 0, 0, true),
+    ENTRY(depthwise_3x3, STRIDED, DEPTHWISE_GROUPS, 3, 1, true),
+    ENTRY(depthwise_3x3, STRIDED, DEPTHWISE_GROUPS, 3, 2, true),
 };
 #define ENTRIES ((uint32_t)(sizeof entries / sizeof entries[0]))
 

@@ -25,7 +25,7 @@ static const convolution convolutions[] = {
     [4] = {ta_upsample_convolve_s8, ta_upsample_convolve_s8_scratch_bytes},
     [5] = {ta_transpose_convolve_s8, ta_transpose_convolve_s8_scratch_bytes},
     [6] = {ta_depthwise_s8, ta_depthwise_s8_scratch_bytes},
-    [7] = {ta_depthwise_pixels_s8, ta_depthwise_pixels_s8_scratch_bytes},
+    [7] = {ta_depthwise_3x3_s8, ta_depthwise_3x3_s8_scratch_bytes},
 };
 
 /* Inner loops. Buffers: columns, weights, none, sums; sums, channels, none, output. */

@@ -112,10 +112,11 @@ ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, cons
                           uint32_t scratch_bytes);
 uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer);
 
-/* The same, pixel by pixel, for channels that are a multiple of 4: the faster one on small maps. `block` is not used.
- */
-ta_status ta_depthwise_pixels_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
-                                 void *scratch, uint32_t scratch_bytes);
-uint32_t ta_depthwise_pixels_s8_scratch_bytes(const ta_convolution *layer);
+/* The same for 3x3 kernels, strides 1 and 2 in each direction, and channels that are a multiple of 4. As many whole
+ * output rows are computed at a time as have `block` pixels, one row at least; many rows at a time make it the faster
+ * one, on small maps most of all. */
+ta_status ta_depthwise_3x3_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights,
+                              void *scratch, uint32_t scratch_bytes);
+uint32_t ta_depthwise_3x3_s8_scratch_bytes(const ta_convolution *layer);
 
 #endif
