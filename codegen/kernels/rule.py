@@ -23,7 +23,7 @@ _MOST_SCRATCH_BYTES = 128 * 1024
 _TILE_ROWS = 4
 """Rows of a tile of the Winograd and upsampling kernels."""
 
-_SHARES = (1.0, 0.75, 0.5, 0.25, 0.125)
+_SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.125)
 """Parts of the fastest memory that working memory may take, as the search over schedules tries them."""
 
 

@@ -28,7 +28,7 @@ from tinyanime.codegen.schedule.timeline import Timeline, simulate
 from tinyanime.codegen.schedule.transfers.coherence import add_maintenance
 from tinyanime.codegen.schedule.transfers.dma import TransferOptions, add_transfers
 from tinyanime.codegen.schedule.transfers.reach import dma_reach, unusable_dma
-from tinyanime.codegen.schedule.transfers.weight_tiles import largest_tileable_bytes
+from tinyanime.codegen.schedule.transfers.weight_tiles import largest_tileable
 
 MOST_STEPS = 65535
 """Steps of one inference: the firmware counts them in 16 bits."""
@@ -36,11 +36,11 @@ MOST_STEPS = 65535
 CLOSE_CYCLES = 1.03
 """Layouts whose modelled cycles are within this factor of the fastest count as equally fast: the smallest wins."""
 
-CLOSE_PLANS = 1.005
+CLOSE_PLANS = 1.01
 """The same for finished plans: with and without transfers, with more or less working memory for the kernels."""
 
 _ACTIVATION_TILE_BYTES = 8 * 1024
-_TILE_COUNTS = (1, 2, 4, 8, 16, 32)
+_TILE_COUNTS = (1, 2, 4, 8)
 _MOST_TILE_SIZES = 4
 _WEIGHT_SLOTS = 2
 _SLOT_STEP_BYTES = 128
@@ -269,8 +269,9 @@ class _Choice:
         room = sum(bank.size_bytes for bank in reachable if bank.access_cost == cheapest)
         # Working memory in slower banks costs more than weights in fast ones save.
         room = (room - _largest_scratch(schedule)) // _WEIGHT_SLOTS
-        largest = largest_tileable_bytes(schedule)
-        sizes = {ceil(ceil(largest / count) / _SLOT_STEP_BYTES) * _SLOT_STEP_BYTES for count in _TILE_COUNTS}
+        tileable = largest_tileable(schedule)
+        parts = {ceil(tileable.size_bytes / count) for count in _TILE_COUNTS} | {tileable.group_bytes}
+        sizes = {ceil(part / _SLOT_STEP_BYTES) * _SLOT_STEP_BYTES for part in parts}
         choices = [
             TransferOptions(weight_slot_bytes=size, slots=_WEIGHT_SLOTS, activation_tile_bytes=_ACTIVATION_TILE_BYTES)
             for size in [size for size in sorted(sizes, reverse=True) if 0 < size <= room][:_MOST_TILE_SIZES]

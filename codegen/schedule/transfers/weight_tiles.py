@@ -147,16 +147,25 @@ def _splits_well(graph: Graph, call: Call) -> bool:
     return not computes_channel_ranges(kernel) or packs_once(kernel, graph, graph.ops[call.op], rows.begin, rows.end)
 
 
-def largest_tileable_bytes(schedule: Schedule) -> int:
-    """Bytes of the largest weights whose kernel computes a part of the output channels from a part of them."""
+@dataclass(frozen=True, slots=True)
+class Tileable:
+    """Bytes of the largest weights that can come in tiles, and of their smallest tile: 4 output channels."""
+
+    size_bytes: int = 0
+    group_bytes: int = 0
+
+
+def largest_tileable(schedule: Schedule) -> Tileable:
+    """Of the operators whose kernel computes a part of the output channels from a part of the weights."""
     graph = schedule.graph
     calls = {call.op: call for step in schedule.steps for call in step.calls}
-    sizes = (
-        op.filter.values.size
+    found = [
+        Tileable(op.filter.out_channels * size, CHANNEL_MULTIPLE * size)
         for call in calls.values()
         if isinstance(op := graph.ops[call.op], Conv2D | UpsampleConv2D) and _tiles_channels(graph, call)
-    )
-    return max(sizes, default=0)
+        for size in (_channel_bytes(graph, call),)
+    ]
+    return max(found, key=lambda tileable: tileable.size_bytes, default=Tileable())
 
 
 def _tiles_channels(graph: Graph, call: Call) -> bool:
