@@ -8,6 +8,7 @@ from math import ceil
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Filter, Op, Size2D
 from tinyanime.codegen.kernels.depthwise import DEPTHWISE
+from tinyanime.codegen.kernels.depthwise_3x3 import DEPTHWISE_3X3
 from tinyanime.codegen.kernels.direct import DIRECT
 from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.kernels.spec import ConvolutionKernel, Work
@@ -25,6 +26,7 @@ CATALOGUE: tuple[ConvolutionKernel, ...] = (
     UPSAMPLE_CONVOLVE,
     TRANSPOSE_CONVOLVE,
     DEPTHWISE,
+    DEPTHWISE_3X3,
 )
 
 

@@ -5,8 +5,8 @@
 
 #include "ta_convolution.h"
 #include "ta_gemm_s16.h"
+#include "ta_gemm_store.h"
 #include "ta_lanes.h"
-#include "ta_store_sums.h"
 
 /* A column is an output pixel; a block takes pixels in the order in which they lie in memory, across rows. The elements
  * of a column are those of the window, [kernel row][kernel column][in], and zeros up to a multiple of 4. Every four of
@@ -313,14 +313,17 @@ __attribute__((noinline)) static void widen_weights(const int8_t *data, uint32_t
 static void multiply_block(const conv_call *call, const ta_weights *weights, uint32_t count, int8_t *output) {
     const ta_convolution *layer = call->layer;
     const int8_t *data = weights->data;
+    const ta_gemm_operands operands = {.columns = call->memory.columns,
+                                       .weights = call->memory.weights,
+                                       .sums = call->memory.sums,
+                                       .words = WORDS_PER_GROUP * call->groups,
+                                       .count = count};
     ta_panel_channels panel = {
         .channels = layer->channels + weights->first_channel, .minimum = layer->minimum, .maximum = layer->maximum};
     for (uint32_t left = weights->channels; left != 0; left -= panel.count) {
         panel.count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
         widen_weights(data, panel.count, call->groups, call->memory.weights);
-        ta_gemm_s16(call->memory.columns, call->memory.weights, WORDS_PER_GROUP * call->groups,
-                    (count + TA_PANEL_COLUMNS - 1) / TA_PANEL_COLUMNS, call->memory.sums);
-        ta_store_sums(call->memory.sums, count, &panel, output, layer->out_channels);
+        ta_gemm_store(&operands, &panel, output, layer->out_channels);
         data += panel.count * GROUP * call->groups;
         panel.channels += panel.count;
         output += panel.count;

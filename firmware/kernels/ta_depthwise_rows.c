@@ -11,8 +11,13 @@
 #define CHANNELS TA_DEPTHWISE_CHANNELS
 #define TILE TA_DEPTHWISE_TILE
 
+/* Without optimisation (-O0) GCC finds no registers for so many operands of assembly: portable C stands in there. */
+#if defined(TA_HAS_BYTE_LANES) && defined(__thumb2__) && defined(__OPTIMIZE__)
+#define IN_ASSEMBLY 1
+#endif
+
 /* Requantizes the (doubled) sums of a tile and stores them 4 bytes apart; returns where the next tile goes. */
-#if defined(TA_HAS_BYTE_LANES)
+#if defined(IN_ASSEMBLY)
 
 /* As ta_doubled_value and a clamp to int8, the four of them interleaved: no result is waited for. */
 static inline int8_t *stage_tile(const uint32_t sums[TILE], const ta_channel *channel, const ta_convolution *layer,
@@ -28,10 +33,11 @@ static inline int8_t *stage_tile(const uint32_t sums[TILE], const ta_channel *ch
         "smmlar %[s3], %[s3], %[multiplier], %[b]\n asr.w %[s1], %[s1], %[shift]\n"
         "ssat %[s0], #8, %[s0]\n asr.w %[s2], %[s2], %[shift]\n"
         "ssat %[s1], #8, %[s1]\n asr.w %[s3], %[s3], %[shift]\n"
-        "ssat %[s2], #8, %[s2]\n strb.w %[s0], [%[stage]], #4\n"
-        "ssat %[s3], #8, %[s3]\n strb.w %[s1], [%[stage]], #4\n"
-        "strb.w %[s2], [%[stage]], #4\n strb.w %[s3], [%[stage]], #4\n"
-        : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [a] "=&r"(a), [b] "=&r"(b), [stage] "+r"(stage)
+        "ssat %[s2], #8, %[s2]\n strb %[s0], [%[stage]], #4\n"
+        "ssat %[s3], #8, %[s3]\n strb %[s1], [%[stage]], #4\n"
+        "strb %[s2], [%[stage]], #4\n strb %[s3], [%[stage]], #4\n"
+        : [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3), [a] "=&r"(a), [b] "=&r"(b),
+          [stage] "+&r"(stage)
         : [rounding] "r"(channel->rounding), [multiplier] "r"(channel->multiplier), [shift] "r"(channel->shift)
         : "memory");
     return stage;
@@ -114,7 +120,7 @@ static inline void sum_tile_any(uint32_t sums[TILE], uint32_t bias, const ta_dep
     at->upper += TILE * step;
 }
 
-#if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
+#if defined(IN_ASSEMBLY)
 
 /* 3x3, 2 pairs of rows. On a Cortex-M7 every load stands behind a multiplication that it issues together with, and is
  * used two cycles later at the earliest: a pair takes 12 cycles. a and b hold the inputs in turn, s3 comes in as the

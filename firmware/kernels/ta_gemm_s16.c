@@ -1,37 +1,19 @@
 #include "ta_gemm_s16.h"
 
+#include "ta_gemm_words.h"
 #include "ta_naked.h"
 #include "tinyanime/fast_code.h"
 
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
 
-/* Per word 8 SMLAD and 6 LDR in 8 cycles of a Cortex-M7: every load stands behind a multiplication that it issues
- * together with, and is used two cycles later at the earliest. x0 and x1 (r2, r3) are the word of the two columns,
- * r12 and lr hold two of the four weights in turn, r4 to r11 the sums. 16 words are unrolled; the first pass enters
- * behind those that `words` lacks to a multiple of 16. No register is left for counters: the weight pointer is compared
- * with its end on the stack in the last word but one, where x1 can wait for that, early enough for the branch. Panels
- * of columns follow each other, so the last loads of a pair already are the first word of the next one. */
+/* 16 words (ta_gemm_words.h) are unrolled; the first pass enters behind those that `words` lacks to a multiple of 16.
+ * The weight pointer is compared with its end on the stack, early enough for the branch. Panels of columns follow each
+ * other, so the last loads of a pair already are the first word of the next one. */
 #define SUMS "[sp]"
 #define COLUMNS_END "[sp, #4]" /* Behind the last column and the one word that is read ahead. */
 #define WEIGHTS_BEGIN "[sp, #8]"
 #define ENTRY "[sp, #12]"
 #define WEIGHTS_COMPARED "[sp, #16]" /* What the weight pointer is in the last pass where it is compared. */
-#define FIRST_PRODUCTS                                                                                                 \
-    "smlad r4, r2, r12, r4\n ldr.w lr, [r1], #4\n"                                                                     \
-    "smlad r5, r3, r12, r5\n ldr.w r12, [r1], #4\n"                                                                    \
-    "smlad r6, r2, lr, r6\n"                                                                                           \
-    "smlad r7, r3, lr, r7\n ldr.w lr, [r1], #4\n"
-#define LAST_PRODUCTS                                                                                                  \
-    "smlad r8, r2, r12, r8\n"                                                                                          \
-    "smlad r9, r3, r12, r9\n ldr.w r12, [r1], #4\n"                                                                    \
-    "smlad r10, r2, lr, r10\n ldr.w r2, [r0], #4\n"                                                                    \
-    "smlad r11, r3, lr, r11\n ldr.w r3, [r0], #4\n"
-#define LAST_PRODUCTS_AND_COMPARISON                                                                                   \
-    "smlad r9, r3, r12, r9\n"                                                                                          \
-    "smlad r8, r2, r12, r8\n ldr.w r12, [r1], #4\n"                                                                    \
-    "smlad r11, r3, lr, r11\n ldr.w r3, " WEIGHTS_COMPARED "\n"                                                        \
-    "smlad r10, r2, lr, r10\n ldr.w r2, [r0], #4\n"                                                                    \
-    "cmp.w r1, r3\n ldr.w r3, [r0], #4\n"
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* A naked function takes them from the registers. */
 TA_NAKED __attribute__((aligned(16)))
@@ -49,7 +31,7 @@ TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32
                    "str r5, " WEIGHTS_COMPARED "\n"
                    "rsb r4, r2, #0\n"
                    "and r4, r4, #15\n"
-                   "movs r5, #56\n" /* bytes of code per word */
+                   "movs r5, #" TA_GEMM_WORD_BYTES "\n"
                    "adr.w r6, 2f\n"
                    "mla r4, r4, r5, r6\n"
                    "orr lr, r4, #1\n" /* Thumb */
@@ -69,20 +51,16 @@ TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32
                    "mov.w r11, #0\n"
                    "bx lr\n"
                    ".balign 8\n"
-                   "2:\n"
-                   ".rept 14\n" FIRST_PRODUCTS LAST_PRODUCTS ".endr\n" /* one word each */
-                   FIRST_PRODUCTS LAST_PRODUCTS_AND_COMPARISON         /* word 14 */
-                       FIRST_PRODUCTS LAST_PRODUCTS                    /* word 15 */
-                   "bne.w 2b\n"
-                   "ldrd r12, lr, " SUMS "\n"
-                   "ldr.w r1, " WEIGHTS_BEGIN "\n"
-                   "cmp.w r0, lr\n"
-                   "ldr.w lr, " ENTRY "\n"
-                   "stmia.w r12!, {r4-r11}\n"
-                   "str r12, " SUMS "\n"
-                   "bne.w 1b\n"
-                   "add sp, #20\n"
-                   "pop {r4-r11, pc}\n");
+                   "2:\n" TA_GEMM_WORDS(WEIGHTS_COMPARED) "bne.w 2b\n"
+                                                          "ldrd r12, lr, " SUMS "\n"
+                                                          "ldr.w r1, " WEIGHTS_BEGIN "\n"
+                                                          "cmp.w r0, lr\n"
+                                                          "ldr.w lr, " ENTRY "\n"
+                                                          "stmia.w r12!, {r4-r11}\n"
+                                                          "str r12, " SUMS "\n"
+                                                          "bne.w 1b\n"
+                                                          "add sp, #20\n"
+                                                          "pop {r4-r11, pc}\n");
 }
 
 #elif defined(__ARM_ARCH_6M__)

@@ -83,7 +83,7 @@ static void store_bytes(const int32_t *sums, uint32_t columns, const ta_panel_ch
     FIRST_CHANNEL                                                                                                      \
     NEXT_CHANNEL("r8", "r9", "r10", "r11", "8")                                                                        \
     NEXT_CHANNEL("r10", "r11", "r8", "r9", "16")                                                                       \
-    "sub.w r1, #64\n"                                                                                                  \
+    "sub.w r1, r1, #64\n"                                                                                              \
     NEXT_CHANNEL("r8", "r9", "r10", "r11", "24")                                                                       \
     clamp                                                                                                              \
     "ldr.w r4, " SUMS_END "\n"                                                                                         \

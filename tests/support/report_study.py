@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.models.builders import QdqBuilder, save
 from tests.support.hand_schedules import HandMade
 from tinyanime.boards.loader import load_board
+from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.memory.problem import MemoryProblem
 from tinyanime.codegen.schedule.choose import PlannedSchedule, ScheduleOptions
 from tinyanime.codegen.schedule.timeline import CommandTime, Timeline
@@ -30,11 +31,14 @@ def report_model(path: Path) -> Path:
 
 
 @functools.cache
-def report_study() -> Study:
-    """The study of `report_model` on the stm32h743; made once per session."""
+def report_study(kernels: KernelFamily = KernelFamily.CMSIS_NN) -> Study:
+    """The study of `report_model` on the stm32h743; made once per session.
+
+    CMSIS-NN's kernels read weights so often that transfers pay.
+    """
     with tempfile.TemporaryDirectory(prefix="tinyanime-report-") as folder:
         model = report_model(Path(folder) / "resnet.onnx")
-        return study_model(model, load_board("stm32h743"), ScheduleOptions())
+        return study_model(model, load_board("stm32h743"), ScheduleOptions(), kernels=kernels)
 
 
 def planned_by_hand(hand: HandMade) -> PlannedSchedule:

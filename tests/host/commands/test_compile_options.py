@@ -30,7 +30,8 @@ def compiled(folder: Path, *options: str) -> Result:
 
 
 def test_the_summary_names_the_proof_and_the_transfers(tmp_path: Path) -> None:
-    lines = compiled(tmp_path).output.splitlines()
+    # CMSIS-NN reads the weights of the second convolution so often that a copy pays.
+    lines = compiled(tmp_path, "--kernels", "cmsis-nn").output.splitlines()
     proof = load_bundle(tmp_path / "p").manifest.certificate
     assert proof.proven
     peak = f"{proof.total_peak_bytes:,}"
@@ -42,7 +43,7 @@ def test_the_summary_names_the_proof_and_the_transfers(tmp_path: Path) -> None:
 
 
 def test_no_dma_leaves_the_weights_in_flash(tmp_path: Path) -> None:
-    output = compiled(tmp_path, "--no-dma").output
+    output = compiled(tmp_path, "--no-dma", "--kernels", "cmsis-nn").output
     assert "transfer" not in output
     assert not load_bundle(tmp_path / "p").manifest.transfers
 

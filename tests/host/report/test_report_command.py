@@ -13,6 +13,7 @@ from tests.support.report_study import report_model
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.bundle import load_bundle
 from tinyanime.codegen.compiler import CompileOptions, compile_model
+from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.schedule.choose import Optimize, ScheduleOptions
 
 
@@ -65,7 +66,8 @@ def test_the_report_of_a_project_has_its_options_and_plan(tmp_path: Path, projec
 def test_every_choice_of_transfers_is_found_in_the_project(
     tmp_path: Path, board: str, optimize: Optimize, transfers: bool, titles: tuple[str, str]
 ) -> None:
-    options = CompileOptions(schedule=ScheduleOptions(optimize, transfers=transfers))
+    schedule = ScheduleOptions(optimize, transfers=transfers)
+    options = CompileOptions(schedule=schedule, kernels=KernelFamily.CMSIS_NN)
     bundle = compile_model(report_model(tmp_path / "big.onnx"), load_board(board), tmp_path / "p", options=options)
     done = tinyanime("report", "--project", tmp_path / "p", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

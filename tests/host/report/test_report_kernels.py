@@ -34,7 +34,7 @@ def kernels_of_layers(rows: list[list[str]]) -> dict[str, str]:
 
 
 def test_the_page_lists_the_chosen_kernel_before_its_alternatives() -> None:
-    study = report_study()
+    study = report_study(KernelFamily.AUTO)
     page = render_page(study, "tinyanime report")
     rows = kernel_rows(page)
     assert sum(bool(row[0]) for row in rows) == len(study.kernels) == 4
@@ -55,7 +55,7 @@ def test_the_page_lists_the_chosen_kernel_before_its_alternatives() -> None:
 
 
 def test_chosen_kernels_stand_out() -> None:
-    study = report_study()
+    study = report_study(KernelFamily.AUTO)
     page = render_page(study, "tinyanime report")
     section = page[page.index("<h2>Kernels</h2>") :]
     strong = re.findall(r"<strong><code>(\w+)</code></strong>", section)

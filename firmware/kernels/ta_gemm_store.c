@@ -1,0 +1,184 @@
+#include "ta_gemm_store.h"
+
+#include "ta_gemm_s16.h"
+#include "ta_gemm_words.h"
+#include "ta_naked.h"
+#include "tinyanime/fast_code.h"
+
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
+
+/* What a pass through a pair of columns finds in memory, as all registers are taken. */
+typedef struct {
+    const uint32_t *columns_end; /* Behind the last column and the one word that is read ahead. */
+    uint32_t entry;              /* Set by the function that reads it. */
+    const uint32_t *weights;
+    const uint32_t *weights_compared; /* What the weight pointer is in the last pass where it is compared. */
+    int8_t *output;
+    uint32_t pixel_bytes;
+    uint32_t minimums, maximums; /* In every byte. */
+    int32_t biases[TA_PANEL_CHANNELS][TA_PANEL_COLUMNS];
+    struct {
+        int32_t multiplier, rounding, shift;
+    } scales[TA_PANEL_CHANNELS];
+} pair_constants;
+
+/* clang-format off */
+#define AT(offset) "[sp, #(36 + " #offset ")]" /* Behind the saved registers. */
+#define COLUMNS_END AT(0)
+#define ENTRY AT(4)
+#define WEIGHTS_BEGIN AT(8)
+#define WEIGHTS_COMPARED AT(12)
+#define OUTPUT AT(16)
+#define PIXEL_BYTES AT(20)
+#define LIMITS AT(24)
+#define BIASES(channel) AT(32 + 8 * channel)
+#define MULTIPLIER(channel) AT(64 + 12 * channel)
+#define ROUNDING(channel) AT(68 + 12 * channel)
+#define SHIFT(channel) AT(72 + 12 * channel)
+#define CLAMP                                                                                                          \
+    "ldrd r2, r3, " LIMITS "\n"                                                                                        \
+    "ssub8 r6, r4, r2\n sel r4, r4, r2\n"                                                                              \
+    "ssub8 r6, r5, r2\n sel r5, r5, r2\n"                                                                              \
+    "ssub8 r6, r3, r4\n sel r4, r4, r3\n"                                                                              \
+    "ssub8 r6, r3, r5\n sel r5, r5, r3\n"
+
+/* The sums of a pair of columns, r4 to r11, become two words, whose bytes are the four channels. A result takes seven
+ * steps, each of which needs the one before two or three cycles earlier on a Cortex-M7: so those of neighbouring
+ * channels stand between each other. r2 and r3, the next pair's first word, are loaded again at the end. */
+#define STORE_PAIRS(clamp)                                                                                             \
+    "push {r4-r11, lr}\n"                                                                                              \
+    "rsb r4, r2, #0\n"                                                                                                 \
+    "and r4, r4, #15\n"                                                                                                \
+    "movs r5, #" TA_GEMM_WORD_BYTES "\n"                                                                               \
+    "adr.w r6, 2f\n"                                                                                                   \
+    "mla r4, r4, r5, r6\n"                                                                                             \
+    "orr lr, r4, #1\n" /* Thumb */                                                                                     \
+    "str.w lr, " ENTRY "\n"                                                                                            \
+    "ldr.w r2, [r0], #4\n"                                                                                             \
+    "ldr.w r3, [r0], #4\n"                                                                                             \
+    ".balign 8\n"                                                                                                      \
+    "1:\n" /* one pair of columns: r1 is the begin of the weights, lr the entry */                                     \
+    "ldr.w r12, [r1], #4\n"                                                                                            \
+    "ldrd r4, r5, " BIASES(0) "\n"                                                                                     \
+    "ldrd r6, r7, " BIASES(1) "\n"                                                                                     \
+    "ldrd r8, r9, " BIASES(2) "\n"                                                                                     \
+    "ldrd r10, r11, " BIASES(3) "\n"                                                                                   \
+    "bx lr\n"                                                                                                          \
+    ".balign 8\n"                                                                                                      \
+    "2:\n" TA_GEMM_WORDS(WEIGHTS_COMPARED)                                                                             \
+    "bne.w 2b\n"                                                                                                       \
+    "ldr.w r2, " ROUNDING(0) "\n lsl.w r4, r4, #1\n"                                                                   \
+    "ldr.w r1, " MULTIPLIER(0) "\n lsl.w r5, r5, #1\n"                                                                 \
+    "ldr.w lr, " ROUNDING(1) "\n lsl.w r6, r6, #1\n"                                                                   \
+    "ldr.w r12, " MULTIPLIER(1) "\n add.w r3, r2, r4, asr #31\n"                                                       \
+    "smmlar r4, r4, r1, r3\n add.w r2, r2, r5, asr #31\n"                                                              \
+    "lsl.w r7, r7, #1\n add.w r3, lr, r6, asr #31\n"                                                                   \
+    "smmlar r5, r5, r1, r2\n ldr.w r2, " SHIFT(0) "\n"                                                                 \
+    "smmlar r6, r6, r12, r3\n add.w lr, lr, r7, asr #31\n"                                                             \
+    "ldr.w r3, " SHIFT(1) "\n lsl.w r8, r8, #1\n"                                                                      \
+    "smmlar r7, r7, r12, lr\n asr.w r4, r4, r2\n"                                                                      \
+    "ldr.w r1, " ROUNDING(2) "\n asr.w r5, r5, r2\n"                                                                   \
+    "ssat r4, #8, r4\n lsl.w r9, r9, #1\n"                                                                             \
+    "ldr.w r12, " MULTIPLIER(2) "\n asr.w r6, r6, r3\n"                                                                \
+    "ssat r5, #8, r5\n add.w r2, r1, r8, asr #31\n"                                                                    \
+    "smmlar r8, r8, r12, r2\n asr.w r7, r7, r3\n"                                                                      \
+    "ldr.w lr, " ROUNDING(3) "\n add.w r1, r1, r9, asr #31\n"                                                          \
+    "smmlar r9, r9, r12, r1\n ldr.w r2, " MULTIPLIER(3) "\n"                                                           \
+    "ssat r6, #8, r6\n lsl.w r10, r10, #1\n"                                                                           \
+    "ldr.w r12, " SHIFT(2) "\n lsl.w r11, r11, #1\n"                                                                   \
+    "ssat r7, #8, r7\n add.w r3, lr, r10, asr #31\n"                                                                   \
+    "smmlar r10, r10, r2, r3\n add.w lr, lr, r11, asr #31\n"                                                           \
+    "bfi r4, r6, #8, #8\n asr.w r8, r8, r12\n"                                                                         \
+    "smmlar r11, r11, r2, lr\n asr.w r9, r9, r12\n"                                                                    \
+    "ldr.w r3, " SHIFT(3) "\n bfi r5, r7, #8, #8\n"                                                                    \
+    "ssat r8, #8, r8\n ldr.w lr, " COLUMNS_END "\n"                                                                    \
+    "ssat r9, #8, r9\n asr.w r10, r10, r3\n"                                                                           \
+    "ldr.w r12, " OUTPUT "\n asr.w r11, r11, r3\n"                                                                     \
+    "ssat r10, #8, r10\n bfi r4, r8, #16, #8\n"                                                                        \
+    "ssat r11, #8, r11\n ldr.w r1, " PIXEL_BYTES "\n"                                                                  \
+    "bfi r5, r9, #16, #8\n cmp.w r0, lr\n"                                                                             \
+    "bfi r4, r10, #24, #8\n ldr.w lr, " ENTRY "\n"                                                                     \
+    "bfi r5, r11, #24, #8\n"                                                                                           \
+    clamp                                                                                                              \
+    "str.w r4, [r12]\n ldr.w r2, [r0, #-8]\n"                                                                          \
+    "str.w r5, [r12, r1]\n add.w r12, r12, r1, lsl #1\n"                                                               \
+    "ldr.w r3, [r0, #-4]\n"                                                                                            \
+    "str.w r12, " OUTPUT "\n ldr.w r1, " WEIGHTS_BEGIN "\n"                                                            \
+    "bne.w 1b\n"                                                                                                       \
+    "pop {r4-r11, pc}\n"
+/* clang-format on */
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* Naked functions take them from registers and stack. */
+
+/* `unused` takes the fourth register, so that all constants lie on the stack. */
+TA_NAKED __attribute__((aligned(16)))
+TA_FAST_CODE(ta_gemm_store_pairs)
+static void store_pairs(const uint32_t *columns, const uint32_t *weights, uint32_t words, uint32_t unused,
+                        pair_constants constants) {
+    __asm volatile(STORE_PAIRS(""));
+}
+
+/* The same within limits. */
+TA_NAKED __attribute__((aligned(16)))
+TA_FAST_CODE(ta_gemm_store_clamped_pairs)
+static void store_clamped_pairs(const uint32_t *columns, const uint32_t *weights, uint32_t words, uint32_t unused,
+                                pair_constants constants) {
+    __asm volatile(STORE_PAIRS(CLAMP));
+}
+
+static uint32_t in_every_byte(int8_t value) {
+    return (uint8_t)value * 0x01010101u;
+}
+
+/* Returns how many columns it stored. */
+static uint32_t store_whole(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
+                            uint32_t pixel_bytes) {
+    const uint32_t words = operands->words, done = operands->count / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS;
+    if (panel->count != TA_PANEL_CHANNELS || done == 0) {
+        return 0;
+    }
+    pair_constants constants = {.columns_end = operands->columns + words * done + TA_PANEL_COLUMNS,
+                                .weights = operands->weights,
+                                .weights_compared = operands->weights + TA_PANEL_CHANNELS * words - 3,
+                                .output = output,
+                                .pixel_bytes = pixel_bytes,
+                                .minimums = in_every_byte(panel->minimum),
+                                .maximums = in_every_byte(panel->maximum)};
+    for (uint32_t channel = 0; channel < TA_PANEL_CHANNELS; channel++) {
+        const ta_channel *fields = &panel->channels[channel];
+        constants.biases[channel][0] = constants.biases[channel][1] = fields->bias;
+        constants.scales[channel].multiplier = fields->multiplier;
+        constants.scales[channel].rounding = fields->rounding;
+        constants.scales[channel].shift = fields->shift;
+    }
+    if (panel->minimum == INT8_MIN && panel->maximum == INT8_MAX) {
+        store_pairs(operands->columns, operands->weights, words, 0, constants);
+    } else {
+        store_clamped_pairs(operands->columns, operands->weights, words, 0, constants);
+    }
+    return done;
+}
+
+#else
+
+static uint32_t store_whole(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
+                            uint32_t pixel_bytes) {
+    (void)operands;
+    (void)panel;
+    (void)output;
+    (void)pixel_bytes;
+    return 0;
+}
+
+#endif
+
+void ta_gemm_store(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
+                   uint32_t pixel_bytes) {
+    const uint32_t done = store_whole(operands, panel, output, pixel_bytes), left = operands->count - done;
+    if (left != 0) {
+        const uint32_t pairs = (left + TA_PANEL_COLUMNS - 1) / TA_PANEL_COLUMNS;
+        ta_gemm_s16(operands->columns + operands->words * done, operands->weights, operands->words, pairs,
+                    operands->sums);
+        ta_store_sums(operands->sums, left, panel, output + done * pixel_bytes, pixel_bytes);
+    }
+}
