@@ -33,9 +33,9 @@ typedef struct {
     const ta_convolution *layer;
     const ta_rows *rows;
     panel_sizes sizes;
-    uint32_t *panel;           /* Working memory: [columns][4 channels]. */
+    lane_constants *constants; /* Working memory: [4]. Those behind the last one are read, from the panel. */
+    uint32_t *panel;           /* [columns][4 channels] */
     uint32_t *stage;           /* [positions, whole tiles] words of 4 results. */
-    lane_constants *constants; /* [4] */
     uint32_t inside, count;    /* Columns of a panel row that lie in the map: the first one, and how many. */
 } depthwise_call;
 
@@ -122,22 +122,22 @@ static void widen_job_rows(uint32_t *to, const int8_t *upper, const int8_t *lowe
                    "pkhtb r9, r9, r7, asr #16\n ldr.w r10, [r2, r4]\n"
                    "sxtab16 r12, r5, r11\n add.w r1, r1, r3, lsl #1\n"
                    "sxtab16 lr, r5, r11, ror #8\n str.w r12, [r0], #32\n"
-                   "sxtab16 r12, r5, r9\n str.w lr, [r0, #-28]\n"
-                   "sxtab16 lr, r5, r9, ror #8\n str.w r12, [r0, #-24]\n"
-                   "pkhbt r11, r8, r10, lsl #16\n str.w lr, [r0, #-20]\n"
+                   "sxtab16 r12, r5, r9\n str lr, [r0, #-28]\n"
+                   "sxtab16 lr, r5, r9, ror #8\n str r12, [r0, #-24]\n"
+                   "pkhbt r11, r8, r10, lsl #16\n str lr, [r0, #-20]\n"
                    "pkhtb r10, r10, r8, asr #16\n subs.w r6, r6, #1\n"
                    "sxtab16 r12, r5, r11\n add.w r2, r2, r4, lsl #1\n"
-                   "sxtab16 lr, r5, r11, ror #8\n str.w r12, [r0, #-16]\n"
+                   "sxtab16 lr, r5, r11, ror #8\n str r12, [r0, #-16]\n"
                    "beq.w 3f\n"
-                   "sxtab16 r12, r5, r10\n str.w lr, [r0, #-12]\n"
+                   "sxtab16 r12, r5, r10\n str lr, [r0, #-12]\n"
                    "ldr.w r7, [r1]\n"
-                   "sxtab16 lr, r5, r10, ror #8\n str.w r12, [r0, #-8]\n"
-                   "ldr.w r9, [r2]\n str.w lr, [r0, #-4]\n"
+                   "sxtab16 lr, r5, r10, ror #8\n str r12, [r0, #-8]\n"
+                   "ldr.w r9, [r2]\n str lr, [r0, #-4]\n"
                    "b.w 2b\n"
                    "3:\n"
-                   "sxtab16 r12, r5, r10\n str.w lr, [r0, #-12]\n"
-                   "sxtab16 lr, r5, r10, ror #8\n str.w r12, [r0, #-8]\n"
-                   "str.w lr, [r0, #-4]\n"
+                   "sxtab16 r12, r5, r10\n str lr, [r0, #-12]\n"
+                   "sxtab16 lr, r5, r10, ror #8\n str r12, [r0, #-8]\n"
+                   "str lr, [r0, #-4]\n"
                    "4:\n"
                    "ldr.w r6, " JOB "\n"
                    "ldr.w r8, [r6, #20]\n"
@@ -267,6 +267,9 @@ static void prepare_lanes(const depthwise_call *call, const int8_t *weights, con
  * the bias in lr. Results are the first bytes of words. */
 /* clang-format off */
 #define RESULTS_END "[sp, #36]"
+#define RESULTS_REWIND "[sp, #40]"
+#define PANEL_REWIND "[sp, #44]"
+#define CONSTANTS_END "[sp, #48]"
 #define SUMS_STRIDE_1                                                                                                  \
     "ldr.w r9, [r0, #16]\n ldr.w r11, [r2, #4]\n"                                                                      \
     "smlad r4, r8, r10, lr\n ldr.w r8, [r0, #32]\n"                                                                    \
@@ -323,7 +326,7 @@ static void prepare_lanes(const depthwise_call *call, const int8_t *weights, con
     "smlad r7, r8, r11, r7\n ldr.w r11, [r2, #28]\n"                                                                   \
     "add.w lr, r10, r4, asr #31\n"                                                                                     \
     "smlad r7, r9, r12, r7\n add.w r8, r10, r5, asr #31\n"
-#define COMPUTE_LANE(sums)                                                                                             \
+#define COMPUTE_LANES(sums)                                                                                             \
     "push {r4-r11, lr}\n"                                                                                              \
     "ldr.w r8, [r0]\n"                                                                                                 \
     "ldr.w r10, [r2]\n"                                                                                                \
@@ -344,30 +347,47 @@ static void prepare_lanes(const depthwise_call *call, const int8_t *weights, con
     "cmp.w r3, r9\n strb.w r6, [r3, #-8]\n"                                                                            \
     "ldr.w lr, [r2, #24]\n strb.w r7, [r3, #-4]\n"                                                                     \
     "bne.w 1b\n"                                                                                                       \
+    "ldr.w r4, " CONSTANTS_END "\n"                                                                                    \
+    "adds r2, #40\n"                                                                                                   \
+    "ldr.w r5, " PANEL_REWIND "\n"                                                                                     \
+    "cmp.w r2, r4\n ldr.w r6, " RESULTS_REWIND "\n"                                                                    \
+    "add.w r9, r9, #1\n ldr.w r10, [r2]\n"                                                                             \
+    "sub.w r0, r0, r5\n ldr.w lr, [r2, #24]\n"                                                                         \
+    "sub.w r1, r1, r5\n"                                                                                               \
+    "sub.w r3, r3, r6\n"                                                                                               \
+    "str.w r9, " RESULTS_END "\n ldr.w r8, [r0]\n"                                                                     \
+    "bne.w 1b\n"                                                                                                       \
     "pop {r4-r11, pc}\n"
 /* clang-format on */
 
-/* Results of one channel up to `results_end`, whole tiles. */
+/* `tiled` results of 4 channels, whole tiles, into the bytes of words: the first four arguments are of the first
+ * channel; rewinds are the bytes from a channel's end back to the next one's begin. */
 TA_NAKED
-TA_FAST_CODE(ta_depthwise_3x3_lane)
-static void compute_lane_stride_1(const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
-                                  int8_t *results, const int8_t *results_end) {
-    __asm volatile(COMPUTE_LANE(SUMS_STRIDE_1));
+TA_FAST_CODE(ta_depthwise_3x3_lanes)
+static void compute_lanes_stride_1(const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
+                                   int8_t *results, const int8_t *results_end, uint32_t results_rewind,
+                                   uint32_t panel_rewind, const lane_constants *constants_end) {
+    __asm volatile(COMPUTE_LANES(SUMS_STRIDE_1));
 }
 
 TA_NAKED
-TA_FAST_CODE(ta_depthwise_3x3_lane_stride_2)
-static void compute_lane_stride_2(const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
-                                  int8_t *results, const int8_t *results_end) {
-    __asm volatile(COMPUTE_LANE(SUMS_STRIDE_2));
+TA_FAST_CODE(ta_depthwise_3x3_lanes_stride_2)
+static void compute_lanes_stride_2(const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
+                                   int8_t *results, const int8_t *results_end, uint32_t results_rewind,
+                                   uint32_t panel_rewind, const lane_constants *constants_end) {
+    __asm volatile(COMPUTE_LANES(SUMS_STRIDE_2));
 }
 
-static void compute_lane(uint32_t stride, const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
-                         int8_t *results, const int8_t *results_end) {
+static void compute_lanes(const depthwise_call *call, uint32_t tiled) {
+    const uint32_t stride = call->layer->stride_width, word = (uint32_t)sizeof(uint32_t);
+    const uint32_t *lower = call->panel + CHANNELS * call->sizes.lower * call->sizes.pitch;
+    const uint32_t bytes = word * tiled, rewind = CHANNELS * stride * bytes - word;
+    int8_t *results = (int8_t *)call->stage;
+    const lane_constants *end = call->constants + CHANNELS;
     if (stride == 1) {
-        compute_lane_stride_1(upper, lower, constants, results, results_end);
+        compute_lanes_stride_1(call->panel, lower, call->constants, results, results + bytes, bytes - 1u, rewind, end);
     } else {
-        compute_lane_stride_2(upper, lower, constants, results, results_end);
+        compute_lanes_stride_2(call->panel, lower, call->constants, results, results + bytes, bytes - 1u, rewind, end);
     }
 }
 
@@ -378,19 +398,28 @@ static inline uint32_t products(uint32_t x, uint32_t w) {
            (uint32_t)((int16_t)(x >> 16) * (int16_t)(w >> 16));
 }
 
-static void compute_lane(uint32_t stride, const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
-                         int8_t *results, const int8_t *results_end) {
+static void compute_lane(const depthwise_call *call, uint32_t lane, uint32_t tiled) {
+    const lane_constants *constants = &call->constants[lane];
+    const uint32_t *upper = call->panel + lane, *lower = upper + CHANNELS * call->sizes.lower * call->sizes.pitch;
+    int8_t *results = (int8_t *)call->stage + lane;
     const ta_channel channel = {
         .multiplier = constants->multiplier, .rounding = constants->rounding, .shift = constants->shift};
-    for (; results != results_end; results += CHANNELS) {
+    for (; tiled != 0; tiled--) {
         uint32_t sum = (uint32_t)constants->doubled_bias;
         for (uint32_t column = 0; column < SIDE; column++) {
             sum += products(upper[CHANNELS * column], constants->taps[column]);
             sum += products(lower[CHANNELS * column], constants->taps[SIDE + column]);
         }
         *results = ta_clamped(ta_doubled_value(&channel, (int32_t)sum), INT8_MIN, INT8_MAX);
-        upper += stride * CHANNELS;
-        lower += stride * CHANNELS;
+        upper += call->layer->stride_width * CHANNELS;
+        lower += call->layer->stride_width * CHANNELS;
+        results += CHANNELS;
+    }
+}
+
+static void compute_lanes(const depthwise_call *call, uint32_t tiled) {
+    for (uint32_t lane = 0; lane < CHANNELS; lane++) {
+        compute_lane(call, lane, tiled);
     }
 }
 
@@ -449,14 +478,8 @@ static void compute_rows(const depthwise_call *call, uint32_t row, uint32_t coun
                          int8_t *output) {
     const ta_convolution *layer = call->layer;
     const panel_sizes *sizes = &call->sizes;
-    const uint32_t tiled = tiled_positions(sizes, count);
     widen_rows(call, row, count, input);
-    for (uint32_t lane = 0; lane < CHANNELS; lane++) {
-        const uint32_t *upper = call->panel + lane;
-        int8_t *results = (int8_t *)call->stage + lane;
-        compute_lane(layer->stride_width, upper, upper + CHANNELS * sizes->lower * sizes->pitch, &call->constants[lane],
-                     results, results + CHANNELS * tiled);
-    }
+    compute_lanes(call, tiled_positions(sizes, count));
     uint32_t *words = call->stage;
     const bool clamped = layer->minimum != INT8_MIN || layer->maximum != INT8_MAX;
     for (; count != 0; count--) {
@@ -485,9 +508,9 @@ ta_status ta_depthwise_3x3_s8(const ta_convolution *layer, const ta_rows *rows, 
     if (scratch_bytes < ta_depthwise_3x3_s8_scratch_bytes(layer)) {
         return TA_ERROR_SCRATCH;
     }
-    depthwise_call call = {.layer = layer, .rows = rows, .sizes = sizes_of(layer), .panel = scratch};
+    depthwise_call call = {.layer = layer, .rows = rows, .sizes = sizes_of(layer), .constants = scratch};
+    call.panel = (uint32_t *)(call.constants + CHANNELS);
     call.stage = call.panel + panel_words(&call.sizes);
-    call.constants = (lane_constants *)(call.stage + tiled_positions(&call.sizes, call.sizes.rows));
     /* What windows read of a row: no window reads the map's columns behind that. */
     const uint32_t read = (layer->out_width - 1u) * layer->stride_width + SIDE;
     call.inside = at_most(layer->pad_left, at_most(read, call.sizes.pitch));

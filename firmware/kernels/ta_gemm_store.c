@@ -36,15 +36,16 @@ typedef struct {
 #define ROUNDING(channel) AT(68 + 12 * channel)
 #define SHIFT(channel) AT(72 + 12 * channel)
 #define CLAMP                                                                                                          \
-    "ldrd r2, r3, " LIMITS "\n"                                                                                        \
-    "ssub8 r6, r4, r2\n sel r4, r4, r2\n"                                                                              \
-    "ssub8 r6, r5, r2\n sel r5, r5, r2\n"                                                                              \
-    "ssub8 r6, r3, r4\n sel r4, r4, r3\n"                                                                              \
-    "ssub8 r6, r3, r5\n sel r5, r5, r3\n"
+    "ldrd r8, r9, " LIMITS "\n"                                                                                        \
+    "ssub8 r6, r4, r8\n sel r4, r4, r8\n"                                                                              \
+    "ssub8 r6, r5, r8\n sel r5, r5, r8\n"                                                                              \
+    "ssub8 r6, r9, r4\n sel r4, r4, r9\n"                                                                              \
+    "ssub8 r6, r9, r5\n sel r5, r5, r9\n"
 
 /* The sums of a pair of columns, r4 to r11, become two words, whose bytes are the four channels. A result takes seven
  * steps, each of which needs the one before two or three cycles earlier on a Cortex-M7: so those of neighbouring
- * channels stand between each other. r2 and r3, the next pair's first word, are loaded again at the end. */
+ * channels stand between each other. A cycle has room for one shift: sums are doubled by
+ * additions. r2 and r3, the next pair's first word, are loaded again at the end. */
 #define STORE_PAIRS(clamp)                                                                                             \
     "push {r4-r11, lr}\n"                                                                                              \
     "rsb r4, r2, #0\n"                                                                                                 \
@@ -67,42 +68,42 @@ typedef struct {
     ".balign 8\n"                                                                                                      \
     "2:\n" TA_GEMM_WORDS(WEIGHTS_COMPARED)                                                                             \
     "bne.w 2b\n"                                                                                                       \
-    "ldr.w r2, " ROUNDING(0) "\n lsl.w r4, r4, #1\n"                                                                   \
-    "ldr.w r1, " MULTIPLIER(0) "\n lsl.w r5, r5, #1\n"                                                                 \
-    "ldr.w lr, " ROUNDING(1) "\n lsl.w r6, r6, #1\n"                                                                   \
-    "ldr.w r12, " MULTIPLIER(1) "\n add.w r3, r2, r4, asr #31\n"                                                       \
+    "ldr.w r2, " ROUNDING(0) "\n add.w r4, r4, r4\n"                                                                   \
+    "ldr.w r1, " MULTIPLIER(0) "\n add.w r5, r5, r5\n"                                                                 \
+    "ldr.w lr, " ROUNDING(1) "\n add.w r6, r6, r6\n"                                                                   \
+    "add.w r3, r2, r4, asr #31\n ldr.w r12, " MULTIPLIER(1) "\n"                                                       \
     "smmlar r4, r4, r1, r3\n add.w r2, r2, r5, asr #31\n"                                                              \
-    "lsl.w r7, r7, #1\n add.w r3, lr, r6, asr #31\n"                                                                   \
+    "add.w r3, lr, r6, asr #31\n add.w r7, r7, r7\n"                                                                   \
     "smmlar r5, r5, r1, r2\n ldr.w r2, " SHIFT(0) "\n"                                                                 \
     "smmlar r6, r6, r12, r3\n add.w lr, lr, r7, asr #31\n"                                                             \
-    "ldr.w r3, " SHIFT(1) "\n lsl.w r8, r8, #1\n"                                                                      \
+    "ldr.w r3, " SHIFT(1) "\n add.w r8, r8, r8\n"                                                                      \
     "smmlar r7, r7, r12, lr\n asr.w r4, r4, r2\n"                                                                      \
     "ldr.w r1, " ROUNDING(2) "\n asr.w r5, r5, r2\n"                                                                   \
-    "ssat r4, #8, r4\n lsl.w r9, r9, #1\n"                                                                             \
-    "ldr.w r12, " MULTIPLIER(2) "\n asr.w r6, r6, r3\n"                                                                \
-    "ssat r5, #8, r5\n add.w r2, r1, r8, asr #31\n"                                                                    \
-    "smmlar r8, r8, r12, r2\n asr.w r7, r7, r3\n"                                                                      \
-    "ldr.w lr, " ROUNDING(3) "\n add.w r1, r1, r9, asr #31\n"                                                          \
-    "smmlar r9, r9, r12, r1\n ldr.w r2, " MULTIPLIER(3) "\n"                                                           \
-    "ssat r6, #8, r6\n lsl.w r10, r10, #1\n"                                                                           \
-    "ldr.w r12, " SHIFT(2) "\n lsl.w r11, r11, #1\n"                                                                   \
-    "ssat r7, #8, r7\n add.w r3, lr, r10, asr #31\n"                                                                   \
-    "smmlar r10, r10, r2, r3\n add.w lr, lr, r11, asr #31\n"                                                           \
-    "bfi r4, r6, #8, #8\n asr.w r8, r8, r12\n"                                                                         \
-    "smmlar r11, r11, r2, lr\n asr.w r9, r9, r12\n"                                                                    \
-    "ldr.w r3, " SHIFT(3) "\n bfi r5, r7, #8, #8\n"                                                                    \
-    "ssat r8, #8, r8\n ldr.w lr, " COLUMNS_END "\n"                                                                    \
-    "ssat r9, #8, r9\n asr.w r10, r10, r3\n"                                                                           \
-    "ldr.w r12, " OUTPUT "\n asr.w r11, r11, r3\n"                                                                     \
-    "ssat r10, #8, r10\n bfi r4, r8, #16, #8\n"                                                                        \
-    "ssat r11, #8, r11\n ldr.w r1, " PIXEL_BYTES "\n"                                                                  \
+    "ssat r4, #8, r4\n ldr.w r12, " MULTIPLIER(2) "\n"                                                                 \
+    "ssat r5, #8, r5\n asr.w r6, r6, r3\n"                                                                             \
+    "add.w r2, r1, r8, asr #31\n ldr.w lr, " ROUNDING(3) "\n"                                                          \
+    "smmlar r8, r8, r12, r2\n add.w r9, r9, r9\n"                                                                      \
+    "add.w r1, r1, r9, asr #31\n ldr.w r2, " MULTIPLIER(3) "\n"                                                        \
+    "smmlar r9, r9, r12, r1\n asr.w r7, r7, r3\n"                                                                      \
+    "ssat r6, #8, r6\n add.w r10, r10, r10\n"                                                                          \
+    "add.w r3, lr, r10, asr #31\n ldr.w r12, " SHIFT(2) "\n"                                                           \
+    "smmlar r10, r10, r2, r3\n add.w r11, r11, r11\n"                                                                  \
+    "ssat r7, #8, r7\n ldr.w r3, " SHIFT(3) "\n"                                                                       \
+    "add.w lr, lr, r11, asr #31\n ldr.w r1, " PIXEL_BYTES "\n"                                                         \
+    "smmlar r11, r11, r2, lr\n asr.w r8, r8, r12\n"                                                                    \
+    "bfi r4, r6, #8, #8\n asr.w r9, r9, r12\n"                                                                         \
+    "ssat r8, #8, r8\n asr.w r10, r10, r3\n"                                                                           \
+    "bfi r5, r7, #8, #8\n ldr.w r12, " OUTPUT "\n"                                                                     \
+    "ssat r9, #8, r9\n asr.w r11, r11, r3\n"                                                                           \
+    "ssat r10, #8, r10\n ldr.w lr, " COLUMNS_END "\n"                                                                  \
+    "bfi r4, r8, #16, #8\n ldr.w r2, [r0, #-8]\n"                                                                      \
+    "ssat r11, #8, r11\n ldr.w r3, [r0, #-4]\n"                                                                        \
     "bfi r5, r9, #16, #8\n cmp.w r0, lr\n"                                                                             \
     "bfi r4, r10, #24, #8\n ldr.w lr, " ENTRY "\n"                                                                     \
     "bfi r5, r11, #24, #8\n"                                                                                           \
     clamp                                                                                                              \
-    "str.w r4, [r12]\n ldr.w r2, [r0, #-8]\n"                                                                          \
+    "str.w r4, [r12]\n"                                                                                                \
     "str.w r5, [r12, r1]\n add.w r12, r12, r1, lsl #1\n"                                                               \
-    "ldr.w r3, [r0, #-4]\n"                                                                                            \
     "str.w r12, " OUTPUT "\n ldr.w r1, " WEIGHTS_BEGIN "\n"                                                            \
     "bne.w 1b\n"                                                                                                       \
     "pop {r4-r11, pc}\n"
@@ -112,17 +113,16 @@ typedef struct {
 
 /* `unused` takes the fourth register, so that all constants lie on the stack. */
 TA_NAKED __attribute__((aligned(16)))
-TA_FAST_CODE(ta_gemm_store_pairs)
-static void store_pairs(const uint32_t *columns, const uint32_t *weights, uint32_t words, uint32_t unused,
-                        pair_constants constants) {
+TA_FAST_CODE(ta_gemm_store_pairs) static void store_pairs(const uint32_t *columns, const uint32_t *weights,
+                                                          uint32_t words, uint32_t unused, pair_constants constants) {
     __asm volatile(STORE_PAIRS(""));
 }
 
 /* The same within limits. */
 TA_NAKED __attribute__((aligned(16)))
-TA_FAST_CODE(ta_gemm_store_clamped_pairs)
-static void store_clamped_pairs(const uint32_t *columns, const uint32_t *weights, uint32_t words, uint32_t unused,
-                                pair_constants constants) {
+TA_FAST_CODE(ta_gemm_store_clamped_pairs) static void store_clamped_pairs(const uint32_t *columns,
+                                                                          const uint32_t *weights, uint32_t words,
+                                                                          uint32_t unused, pair_constants constants) {
     __asm volatile(STORE_PAIRS(CLAMP));
 }
 

@@ -98,8 +98,12 @@ def bench_kernels(
     Instructions are counted exactly, cycles are modelled, outputs are compared with the integer reference. The figures
     go to kernels.json in the output folder too. With --check a growth of more than 2 % ends with status 10.
     """
+    if (check or update_baseline) and engines and OURS not in engines:
+        raise click.UsageError(f"The committed counts are those of the engine {OURS}: leave --engine out.")
     chosen = [n.name for n in NETWORKS if (not networks or n.name in networks) and (not quick or n.macs < _QUICK_MACS)]
     runs = _runs(cores or _DEFAULT_CORES, (OURS,) if check else engines)
+    if not chosen or not runs:
+        raise click.UsageError("Nothing is left to measure: name other networks, cores or engines.")
     # The check is about instructions: without a model of cycles it takes a fraction of the time.
     figures = _measure(chosen, runs, output, console, cycles=not check)
     write_whole(output / "kernels.json", (json.dumps([as_json(item) for item in figures], indent=1) + "\n").encode())

@@ -153,3 +153,23 @@ def test_a_missing_package_is_named_with_how_to_install_it(
 def test_the_status_of_a_regression_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     assert f"{baseline.RegressionError.exit_code}  slower than the baseline" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--check", "--engine", "cmsis-nn"), "leave --engine out"),
+        (("--update-baseline", "--engine", "cmsis-nn"), "leave --engine out"),
+        (("--network", "student_32_64_128", "--quick"), "Nothing is left to measure"),
+        (("--core", "cortex-m0plus", "--engine", "bakenn"), "Nothing is left to measure"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused_before_anything_is_measured_or_written(
+    bench: Bench, options: tuple[str, ...], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = bench_kernels.BASELINE.read_bytes()
+    assert run(["bench-kernels", *options, "-o", str(tmp_path / "out")]) == 2
+    assert words in capsys.readouterr().err
+    assert bench.plan is None
+    assert not (tmp_path / "out").exists()
+    assert bench_kernels.BASELINE.read_bytes() == before
