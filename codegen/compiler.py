@@ -9,11 +9,11 @@ from pathlib import Path
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.board_support import check_board_support
 from tinyanime.codegen.bundle import Bundle
-from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
+from tinyanime.codegen.cmsis_nn.sources import KernelLibrary, find_cmsis_nn
 from tinyanime.codegen.emit.arrays import filter_of, weights_bytes
 from tinyanime.codegen.emit.project import ProjectInput, assemble_project
 from tinyanime.codegen.emit.write import write_project
-from tinyanime.codegen.errors import DoesNotFitError, ModelError
+from tinyanime.codegen.errors import DoesNotFitError, ModelError, ToolError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Padding, Size2D
 from tinyanime.codegen.kernels.family import KernelFamily
@@ -87,9 +87,9 @@ def compile_model(
     options.inspect(graph)
     check_network(graph, board)
     progress("finding kernels", 1, _STEPS)
-    library = find_cmsis_nn(options.cmsis_nn)
+    library = _library(options)
     progress("planning memory", 2, _STEPS)
-    rule = kernel_rule(board, pinned=library.is_pinned, family=options.kernels)
+    rule = kernel_rule(board, pinned=library is None or library.is_pinned, family=options.kernels)
     planned = plan_network(graph, board, rule, options.schedule)
     options.inspect_plan(planned)
     options.inspect_kernels(planned.schedule, rule)
@@ -103,6 +103,16 @@ def compile_model(
     write_project(directory, project.files)
     progress("done", _STEPS, _STEPS)
     return Bundle(directory, project.manifest)
+
+
+def _library(options: CompileOptions) -> KernelLibrary | None:
+    """CMSIS-NN; None where it is not found and no kernel of it is wanted. Raises ToolError."""
+    try:
+        return find_cmsis_nn(options.cmsis_nn)
+    except ToolError:
+        if options.kernels is KernelFamily.REFERENCE and options.cmsis_nn is None:
+            return None
+        raise
 
 
 def plan_network(graph: Graph, board: Board, rule: KernelRule, options: ScheduleOptions) -> PlannedSchedule:

@@ -69,7 +69,7 @@ class ProjectInput:
     board: Board
     planned: PlannedSchedule
     kernels: tuple[Kernel, ...]
-    cmsis_nn: KernelLibrary
+    cmsis_nn: KernelLibrary | None
     family: KernelFamily
     model: bytes
 
@@ -158,13 +158,14 @@ def _cmsis_functions(source: ProjectInput) -> tuple[str, ...]:
 
 def _library_name(source: ProjectInput) -> str:
     """Whose kernels beside ours are called, for people."""
-    return source.cmsis_nn.name if _cmsis_functions(source) else "tinyanime's own"
+    return source.cmsis_nn.name if source.cmsis_nn and _cmsis_functions(source) else "tinyanime's own"
 
 
 def _cmsis_nn_files(source: ProjectInput) -> _Files:
     functions = _cmsis_functions(source)
     if not functions:
         return {}
+    assert source.cmsis_nn is not None, "kernels of CMSIS-NN are chosen only where there is one"
     with tempfile.TemporaryDirectory(prefix="tinyanime-") as folder:
         root = Path(folder)
         source.cmsis_nn.copy_into(root, functions)
@@ -190,7 +191,7 @@ def _board_files(source: ProjectInput, content: _Files) -> _Files:
         "sources": [path for path in c_files if not path.startswith("cmsis_nn/")],
         "cmsis_sources": [path for path in c_files if path.startswith("cmsis_nn/")],
         "include_dirs": include_dirs,
-        "host_defines": source.cmsis_nn.host_defines,
+        "host_defines": source.cmsis_nn.host_defines if source.cmsis_nn else (),
         "model_name": source.planned.schedule.graph.name,
     }
     env = environment()

@@ -70,6 +70,10 @@ class KernelRule:
         """The rule that takes the kernel of least working memory for every operator."""
         return KernelRule(self.family, self.scratch, (0,))
 
+    def portable(self) -> KernelRule:
+        """The rule that takes our portable kernels, most of which need no working memory."""
+        return KernelRule(KernelFamily.REFERENCE, self.scratch, (NO_LIMIT,))
+
     def choose(self, graph: Graph, op: Op, rows: int, scratch_limit: int = NO_LIMIT) -> Candidate:
         """The cheapest kernel that works within `scratch_limit`, or, where none does, in the least memory."""
         limit = min(scratch_limit, self.limits[0])

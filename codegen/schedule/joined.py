@@ -26,8 +26,19 @@ def choose_joined_schedule(
     except DoesNotFitError:
         if rule.family is not KernelFamily.AUTO:
             raise
-        return choose_schedule(graph, board, rule.smallest(), options)
+        return _smallest_that_fits(graph, board, rule, options)
     if options.optimize is not Optimize.RAM or rule.family is not KernelFamily.AUTO:
         return planned
     smallest = choose_schedule(graph, board, rule.smallest(), options)
     return min(planned, smallest, key=lambda plan: plan.plan.certificate.total_peak_bytes)
+
+
+def _smallest_that_fits(graph: Graph, board: Board, rule: KernelRule, options: ScheduleOptions) -> PlannedSchedule:
+    """With kernels of little working memory, else with those that need none, however slow. Raises DoesNotFitError."""
+    try:
+        return choose_schedule(graph, board, rule.smallest(), options)
+    except DoesNotFitError as error:
+        try:
+            return choose_schedule(graph, board, rule.portable(), options)
+        except DoesNotFitError:
+            raise error from None

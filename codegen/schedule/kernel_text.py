@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
+from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.kernels.kernel import Kernel
+from tinyanime.codegen.kernels.plain_work import plain_work
 from tinyanime.codegen.kernels.rule import Candidate, KernelRule, Refusal
 from tinyanime.codegen.schedule.kernels import schedule_kernels
 from tinyanime.codegen.schedule.plan import Schedule
@@ -41,7 +44,7 @@ def study_kernels(schedule: Schedule, rule: KernelRule) -> tuple[KernelStudy, ..
         if not macs:
             continue
         candidates = rule.candidates(graph, op, most)
-        chosen = _matching(candidates, kernels[index])
+        chosen = _chosen(candidates, kernels[index], graph, op, most)
         best: dict[str, Candidate] = {}
         for candidate in candidates:
             if candidate.kernel.function != chosen.kernel.function:
@@ -60,8 +63,13 @@ def format_kernels(studies: tuple[KernelStudy, ...]) -> str:
         lines.append(f"  {study.name} ({study.kind}, {study.macs / 1e6:,.1f} million MACs, {rows})")
         lines.append(f"    {candidate_text(study.chosen)}  <- chosen")
         lines += [f"    {candidate_text(other)}" for other in study.others]
-        lines += [f"    {refusal.function}: cannot, {refusal.reason}" for refusal in study.refusals]
+        lines += [f"    {r.function}: cannot, {r.reason}" for r in study.refusals if not _is_of_another_kind(r)]
     return "\n".join(lines)
+
+
+def _is_of_another_kind(refusal: Refusal) -> bool:
+    """Whether the kernel is for other operators altogether: nobody would expect it here."""
+    return refusal.reason.startswith(("it is no ", "it is not "))
 
 
 def candidate_text(candidate: Candidate) -> str:
@@ -73,5 +81,9 @@ def candidate_text(candidate: Candidate) -> str:
     )
 
 
-def _matching(candidates: tuple[Candidate, ...], kernel: Kernel) -> Candidate:
-    return next(candidate for candidate in candidates if candidate.kernel == kernel)
+def _chosen(candidates: tuple[Candidate, ...], kernel: Kernel, graph: Graph, op: Op, rows: int) -> Candidate:
+    """The candidate of `kernel`; a portable kernel is none where another family was asked for and did not fit."""
+    for candidate in candidates:
+        if candidate.kernel == kernel:
+            return candidate
+    return Candidate(kernel, 0, plain_work(kernel, graph, op, rows))

@@ -170,8 +170,10 @@ static void widen_job_rows(uint32_t *to, const int8_t *upper, const int8_t *lowe
             below += job->lower_step;
         }
         to += job->panel_gap / sizeof *to;
-        upper += job->count * job->upper_step + job->input_gap;
-        lower += job->count * job->lower_step + job->input_gap;
+        if (job->rows != 1) {
+            upper += job->count * job->upper_step + job->input_gap;
+            lower += job->count * job->lower_step + job->input_gap;
+        }
     }
 }
 
@@ -326,7 +328,7 @@ static void prepare_lanes(const depthwise_call *call, const int8_t *weights, con
     "smlad r7, r8, r11, r7\n ldr.w r11, [r2, #28]\n"                                                                   \
     "add.w lr, r10, r4, asr #31\n"                                                                                     \
     "smlad r7, r9, r12, r7\n add.w r8, r10, r5, asr #31\n"
-#define COMPUTE_LANES(sums)                                                                                             \
+#define COMPUTE_LANES(sums)                                                                                            \
     "push {r4-r11, lr}\n"                                                                                              \
     "ldr.w r8, [r0]\n"                                                                                                 \
     "ldr.w r10, [r2]\n"                                                                                                \
@@ -342,10 +344,10 @@ static void prepare_lanes(const depthwise_call *call, const int8_t *weights, con
     "ssat r4, #8, r4\n asr.w r6, r6, r12\n"                                                                            \
     "ssat r5, #8, r5\n ldr.w r8, [r0]\n"                                                                               \
     "ssat r6, #8, r6\n asr.w r7, r7, r12\n"                                                                            \
-    "ldr.w r10, [r2]\n strb.w r4, [r3], #16\n"                                                                         \
-    "ssat r7, #8, r7\n strb.w r5, [r3, #-12]\n"                                                                        \
-    "cmp.w r3, r9\n strb.w r6, [r3, #-8]\n"                                                                            \
-    "ldr.w lr, [r2, #24]\n strb.w r7, [r3, #-4]\n"                                                                     \
+    "ldr.w r10, [r2]\n strb r4, [r3], #16\n"                                                                           \
+    "ssat r7, #8, r7\n strb r5, [r3, #-12]\n"                                                                          \
+    "cmp.w r3, r9\n strb r6, [r3, #-8]\n"                                                                              \
+    "ldr.w lr, [r2, #24]\n strb r7, [r3, #-4]\n"                                                                       \
     "bne.w 1b\n"                                                                                                       \
     "ldr.w r4, " CONSTANTS_END "\n"                                                                                    \
     "adds r2, #40\n"                                                                                                   \

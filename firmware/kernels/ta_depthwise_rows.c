@@ -36,8 +36,8 @@ static inline int8_t *stage_tile(const uint32_t sums[TILE], const ta_channel *ch
         "ssat %[s2], #8, %[s2]\n strb %[s0], [%[stage]], #4\n"
         "ssat %[s3], #8, %[s3]\n strb %[s1], [%[stage]], #4\n"
         "strb %[s2], [%[stage]], #4\n strb %[s3], [%[stage]], #4\n"
-        : [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3), [a] "=&r"(a), [b] "=&r"(b),
-          [stage] "+&r"(stage)
+        :
+        [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2), [s3] "+&r"(s3), [a] "=&r"(a), [b] "=&r"(b), [stage] "+&r"(stage)
         : [rounding] "r"(channel->rounding), [multiplier] "r"(channel->multiplier), [shift] "r"(channel->shift)
         : "memory");
     return stage;

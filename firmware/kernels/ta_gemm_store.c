@@ -1,5 +1,7 @@
 #include "ta_gemm_store.h"
 
+#include <stdbool.h>
+
 #include "ta_gemm_s16.h"
 #include "ta_gemm_words.h"
 #include "ta_naked.h"
@@ -45,7 +47,8 @@ typedef struct {
 /* The sums of a pair of columns, r4 to r11, become two words, whose bytes are the four channels. A result takes seven
  * steps, each of which needs the one before two or three cycles earlier on a Cortex-M7: so those of neighbouring
  * channels stand between each other. A cycle has room for one shift: sums are doubled by
- * additions. r2 and r3, the next pair's first word, are loaded again at the end. */
+ * additions. r2 and r3, the next pair's first word, are loaded again at the end. The
+ * second column is stored first: where pixel_bytes is 0, only the first one remains. */
 #define STORE_PAIRS(clamp)                                                                                             \
     "push {r4-r11, lr}\n"                                                                                              \
     "rsb r4, r2, #0\n"                                                                                                 \
@@ -96,14 +99,14 @@ typedef struct {
     "bfi r5, r7, #8, #8\n ldr.w r12, " OUTPUT "\n"                                                                     \
     "ssat r9, #8, r9\n asr.w r11, r11, r3\n"                                                                           \
     "ssat r10, #8, r10\n ldr.w lr, " COLUMNS_END "\n"                                                                  \
-    "bfi r4, r8, #16, #8\n ldr.w r2, [r0, #-8]\n"                                                                      \
-    "ssat r11, #8, r11\n ldr.w r3, [r0, #-4]\n"                                                                        \
+    "bfi r4, r8, #16, #8\n ldr r2, [r0, #-8]\n"                                                                        \
+    "ssat r11, #8, r11\n ldr r3, [r0, #-4]\n"                                                                          \
     "bfi r5, r9, #16, #8\n cmp.w r0, lr\n"                                                                             \
     "bfi r4, r10, #24, #8\n ldr.w lr, " ENTRY "\n"                                                                     \
     "bfi r5, r11, #24, #8\n"                                                                                           \
     clamp                                                                                                              \
-    "str.w r4, [r12]\n"                                                                                                \
-    "str.w r5, [r12, r1]\n add.w r12, r12, r1, lsl #1\n"                                                               \
+    "str.w r5, [r12, r1]\n"                                                                                            \
+    "str.w r4, [r12]\n add.w r12, r12, r1, lsl #1\n"                                                                   \
     "str.w r12, " OUTPUT "\n ldr.w r1, " WEIGHTS_BEGIN "\n"                                                            \
     "bne.w 1b\n"                                                                                                       \
     "pop {r4-r11, pc}\n"
@@ -130,16 +133,24 @@ static uint32_t in_every_byte(int8_t value) {
     return (uint8_t)value * 0x01010101u;
 }
 
-/* Returns how many columns it stored. */
-static uint32_t store_whole(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
-                            uint32_t pixel_bytes) {
-    const uint32_t words = operands->words, done = operands->count / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS;
-    if (panel->count != TA_PANEL_CHANNELS || done == 0) {
-        return 0;
+static void store(const ta_gemm_operands *operands, uint32_t first, uint32_t pairs, pair_constants *constants) {
+    const uint32_t *columns = operands->columns + operands->words * first;
+    constants->columns_end = columns + operands->words * pairs * TA_PANEL_COLUMNS + TA_PANEL_COLUMNS;
+    if (constants->minimums == in_every_byte(INT8_MIN) && constants->maximums == in_every_byte(INT8_MAX)) {
+        store_pairs(columns, operands->weights, operands->words, 0, *constants);
+    } else {
+        store_clamped_pairs(columns, operands->weights, operands->words, 0, *constants);
     }
-    pair_constants constants = {.columns_end = operands->columns + words * done + TA_PANEL_COLUMNS,
-                                .weights = operands->weights,
-                                .weights_compared = operands->weights + TA_PANEL_CHANNELS * words - 3,
+}
+
+/* Whether it stored the panel. */
+static bool store_whole(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
+                        uint32_t pixel_bytes) {
+    if (panel->count != TA_PANEL_CHANNELS) {
+        return false;
+    }
+    pair_constants constants = {.weights = operands->weights,
+                                .weights_compared = operands->weights + TA_PANEL_CHANNELS * operands->words - 3,
                                 .output = output,
                                 .pixel_bytes = pixel_bytes,
                                 .minimums = in_every_byte(panel->minimum),
@@ -151,34 +162,36 @@ static uint32_t store_whole(const ta_gemm_operands *operands, const ta_panel_cha
         constants.scales[channel].rounding = fields->rounding;
         constants.scales[channel].shift = fields->shift;
     }
-    if (panel->minimum == INT8_MIN && panel->maximum == INT8_MAX) {
-        store_pairs(operands->columns, operands->weights, words, 0, constants);
-    } else {
-        store_clamped_pairs(operands->columns, operands->weights, words, 0, constants);
+    const uint32_t pairs = operands->count / TA_PANEL_COLUMNS, done = pairs * TA_PANEL_COLUMNS;
+    if (pairs != 0) {
+        store(operands, 0, pairs, &constants);
     }
-    return done;
+    if (done != operands->count) {
+        constants.output = output + done * pixel_bytes;
+        constants.pixel_bytes = 0;
+        store(operands, done, 1, &constants);
+    }
+    return true;
 }
 
 #else
 
-static uint32_t store_whole(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
-                            uint32_t pixel_bytes) {
+static bool store_whole(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
+                        uint32_t pixel_bytes) {
     (void)operands;
     (void)panel;
     (void)output;
     (void)pixel_bytes;
-    return 0;
+    return false;
 }
 
 #endif
 
 void ta_gemm_store(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
                    uint32_t pixel_bytes) {
-    const uint32_t done = store_whole(operands, panel, output, pixel_bytes), left = operands->count - done;
-    if (left != 0) {
-        const uint32_t pairs = (left + TA_PANEL_COLUMNS - 1) / TA_PANEL_COLUMNS;
-        ta_gemm_s16(operands->columns + operands->words * done, operands->weights, operands->words, pairs,
-                    operands->sums);
-        ta_store_sums(operands->sums, left, panel, output + done * pixel_bytes, pixel_bytes);
+    if (!store_whole(operands, panel, output, pixel_bytes)) {
+        const uint32_t pairs = (operands->count + TA_PANEL_COLUMNS - 1) / TA_PANEL_COLUMNS;
+        ta_gemm_s16(operands->columns, operands->weights, operands->words, pairs, operands->sums);
+        ta_store_sums(operands->sums, operands->count, panel, output, pixel_bytes);
     }
 }

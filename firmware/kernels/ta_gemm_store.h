@@ -16,8 +16,8 @@ typedef struct {
     uint32_t count; /* of columns */
 } ta_gemm_operands;
 
-/* ta_gemm_s16, then ta_store_sums. On cores with the DSP extension the sums of pairs of columns of a whole panel stay
- * in registers. */
+/* ta_gemm_s16, then ta_store_sums. On cores with the DSP extension the sums of a panel of four channels stay in
+ * registers. */
 void ta_gemm_store(const ta_gemm_operands *operands, const ta_panel_channels *panel, int8_t *output,
                    uint32_t pixel_bytes);
 

@@ -213,6 +213,7 @@ TA_NAKED TA_FAST_CODE(ta_winograd_4x4_far) static void transform_far(const int8_
                        NEXT_QUAD);
 }
 
+TA_FAST_CODE(ta_winograd_4x4_weights)
 void ta_winograd_4x4_weights(uint32_t round, const int8_t *weights, uint32_t quads, uint32_t *panels,
                              uint32_t panel_stride) {
     const int8_t *end = weights + quads * TA_TAPS * TA_QUAD;
@@ -248,6 +249,7 @@ static void store_row(const uint32_t *h, uint32_t *panel, uint32_t panel_stride)
     panel[5u * panel_stride] = h[2];
 }
 
+TA_FAST_CODE(ta_winograd_4x4_weights)
 void ta_winograd_4x4_weights(uint32_t round, const int8_t *weights, uint32_t quads, uint32_t *panels,
                              uint32_t panel_stride) {
     for (uint32_t quad = 0; quad < quads; quad++) {

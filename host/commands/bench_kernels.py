@@ -28,7 +28,7 @@ from tinyanime.host.kernel_bench.baseline import (
     save_baseline,
     unknown_networks,
 )
-from tinyanime.host.kernel_bench.chart import draw_chart
+from tinyanime.host.kernel_bench.chart import check_chart, draw_chart
 from tinyanime.host.kernel_bench.cores import CORES, core
 from tinyanime.host.kernel_bench.engines import ENGINES, OURS, engines_for
 from tinyanime.host.kernel_bench.figures import Figures, as_json
@@ -104,6 +104,8 @@ def bench_kernels(
     runs = _runs(cores or _DEFAULT_CORES, (OURS,) if check else engines)
     if not chosen or not runs:
         raise click.UsageError("Nothing is left to measure: name other networks, cores or engines.")
+    if chart is not None:
+        check_chart(chart)
     # The check is about instructions: without a model of cycles it takes a fraction of the time.
     figures = _measure(chosen, runs, output, console, cycles=not check)
     write_whole(output / "kernels.json", (json.dumps([as_json(item) for item in figures], indent=1) + "\n").encode())

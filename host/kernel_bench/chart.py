@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,19 @@ DIRECT_LIMIT = 2.0
 
 _COLORS = {"ours": "#2166ac", "cmsis-nn": "#92a9bd", "bakenn": "#c9b18b", "published": "#3d3d3d"}
 _BAR = 0.26
+_SUFFIXES = (".png", ".svg", ".pdf")
 _WIDTH_INCHES, _INCHES_PER_NETWORK = 9.0, 0.62
+
+
+def check_chart(path: Path) -> None:
+    """Refuse, before anything is measured, a chart that cannot be drawn: ToolError, OutputError."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise OutputError(f"The chart {path} cannot be written: not PNG, SVG or PDF.", hint="Name a file that ends so.")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ToolError(
+            "Charts are drawn with matplotlib, which is not installed.",
+            hint="Install it: pip install 'tinyanime[report]'",
+        )
 
 
 def draw_chart(figures: Sequence[Figures], core: str, path: Path) -> None:
@@ -29,13 +42,9 @@ def draw_chart(figures: Sequence[Figures], core: str, path: Path) -> None:
         raise ToolError(
             f"There are no modelled cycles on {core} to draw.", hint="Run without --check, and with --core cortex-m7."
         )
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ToolError(
-            "Charts are drawn with matplotlib, which is not installed.",
-            hint="Install it: pip install 'tinyanime[report]'",
-        ) from error
+    check_chart(path)
+    from matplotlib.figure import Figure
+
     networks = list(dict.fromkeys(f.network for f in whole))
     figure = Figure(figsize=(_WIDTH_INCHES, 1.2 + _INCHES_PER_NETWORK * len(networks)), layout="constrained")
     axes = figure.subplots()

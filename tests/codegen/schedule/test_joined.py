@@ -19,6 +19,8 @@ from tinyanime.codegen.kernels.rule import KernelRule, kernel_rule
 from tinyanime.codegen.pipeline import load_and_prepare
 from tinyanime.codegen.schedule.choose import Optimize, PlannedSchedule, ScheduleOptions, choose_schedule
 from tinyanime.codegen.schedule.joined import choose_joined_schedule
+from tinyanime.codegen.schedule.kernel_text import format_kernels, study_kernels
+from tinyanime.codegen.schedule.kernels import schedule_kernels
 
 BOARD = load_board("stm32h743")
 
@@ -94,3 +96,16 @@ def test_families_without_joined_operators_plan_the_network_as_it_is(
     graph = upsampling_network(tmp_path)
     planned = choose_joined_schedule(graph, BOARD, rule(family=family), ScheduleOptions(optimize))
     assert not joins(planned)
+
+
+def test_portable_kernels_serve_where_no_other_leaves_room(tmp_path: Path) -> None:
+    graph = upsampling_network(tmp_path)
+    ram = ScheduleOptions(Optimize.RAM)
+    size = peak(choose_schedule(graph, BOARD, rule().portable(), ram))
+    tight = with_ram_bytes(size + 16)
+    with pytest.raises(DoesNotFitError):
+        choose_schedule(graph, tight, rule(tight).smallest(), ram)
+    planned = choose_joined_schedule(graph, tight, rule(tight))
+    assert "ta_convolve_grouped_s8" in {kernel.function for kernel in schedule_kernels(planned.schedule)}
+    text = format_kernels(study_kernels(planned.schedule, rule(tight)))
+    assert "ta_convolve_grouped_s8" in text

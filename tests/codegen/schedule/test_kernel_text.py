@@ -19,16 +19,20 @@ from tinyanime.codegen.schedule.strips.layout import Layout, StageLayout
 
 DIRECT = Candidate(own("ta_convolve_direct_s8", 64), 5000, Work(90_000, 80_000, 0, 3_456))
 PLAIN = Candidate(cmsis_nn("arm_convolve_wrapper_s8"), 600, Work(200_000, 190_000, 0, 10_000))
-STUDY = KernelStudy("stem", "Conv2D", 14_155_776, 4, DIRECT, (PLAIN,), (Refusal("ta_depthwise_s8", "it is dense"),))
+REFUSALS = (
+    Refusal("ta_convolve_stride2_s8", "the stride is not 2"),
+    Refusal("ta_transpose_convolve_s8", "it is no ..."),
+)
+STUDY = KernelStudy("stem", "Conv2D", 14_155_776, 4, DIRECT, (PLAIN,), REFUSALS)
 
 
-def test_chosen_kernel_others_and_refusals_are_lines_in_this_order() -> None:
+def test_chosen_kernel_others_and_refusals_of_kernels_for_such_operators_are_lines_in_this_order() -> None:
     assert format_kernels((STUDY,)).splitlines() == [
         "Kernels (modelled cycles per call, working memory in tightly coupled memory):",
         "  stem (Conv2D, 14.2 million MACs, 4 rows a call)",
         "    ta_convolve_direct_s8, blocks of 64: 83,456 cycles, 5,000 bytes of working memory  <- chosen",
         "    arm_convolve_wrapper_s8: 200,000 cycles, 600 bytes of working memory",
-        "    ta_depthwise_s8: cannot, it is dense",
+        "    ta_convolve_stride2_s8: cannot, the stride is not 2",
     ]
 
 

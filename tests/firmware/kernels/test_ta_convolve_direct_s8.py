@@ -115,7 +115,11 @@ def test_every_remainder_of_the_unrolled_products_equals_the_reference(words: in
         _assert_exact_everywhere(_call(case, _whole(case), 4), case.expected)
 
 
-@pytest.mark.parametrize("clamp", [Clamp(-128, 127), Clamp(-3, 127), Clamp(-128, 5), Clamp(7, 7), Clamp(-20, 20)])
+@pytest.mark.parametrize(
+    "clamp",
+    # Of -20 and 19, as of -128 and 127, each is the other's complement.
+    [Clamp(-128, 127), Clamp(-3, 127), Clamp(-128, 5), Clamp(7, 7), Clamp(-20, 20), Clamp(-20, 19)],
+)
 def test_clamped_words_and_bytes_equal_the_reference(clamp: Clamp) -> None:
     random = np.random.default_rng(3)
     x = random.integers(-128, 128, (1, 3, 7, 8), np.int8)

@@ -60,12 +60,12 @@ def _network(
 
 @st.composite
 def _depthwise(draw: st.DrawFn) -> OneOp:
-    """Both strides in each direction; padding on any side, none, more than a window, and that of one row's end that is
+    """Both strides in each direction; padding on any side, none, and that of one row's end that is
     the next row's begin."""
     stride = Size2D(draw(st.sampled_from([1, 2])), draw(st.sampled_from([1, 2])))
     padding = draw(st.sampled_from([Padding(1, 1, 1, 1), Padding(0, 0, 1, 1), Padding(0, 0, 0, 0), None]))
     if padding is None:
-        padding = Padding(*(draw(st.integers(0, 4)) for _ in range(4)))
+        padding = Padding(*(draw(st.integers(0, _SIDE - 1)) for _ in range(4)))
     height = draw(st.integers(max(1, _SIDE - padding.top - padding.bottom), 9))
     width = draw(st.integers(max(1, _SIDE - padding.left - padding.right), 11))
     channels = draw(st.sampled_from([4, 8, 12]))

@@ -13,7 +13,14 @@ from tinyanime.codegen.models.networks import NETWORKS
 from tinyanime.host.cli import run
 from tinyanime.host.commands import bench_kernels
 from tinyanime.host.kernel_bench import baseline, comparison
-from tinyanime.host.kernel_bench.baseline import Baseline, Count, compiler_version, load_baseline, save_baseline
+from tinyanime.host.kernel_bench.baseline import (
+    BASELINE,
+    Baseline,
+    Count,
+    compiler_version,
+    load_baseline,
+    save_baseline,
+)
 from tinyanime.host.kernel_bench.comparison import Plan
 from tinyanime.host.kernel_bench.figures import Figures
 
@@ -167,9 +174,9 @@ def test_the_status_of_a_regression_is_in_the_help(capsys: pytest.CaptureFixture
 def test_options_that_contradict_each_other_are_refused_before_anything_is_measured_or_written(
     bench: Bench, options: tuple[str, ...], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = bench_kernels.BASELINE.read_bytes()
+    before = BASELINE.read_bytes()
     assert run(["bench-kernels", *options, "-o", str(tmp_path / "out")]) == 2
     assert words in capsys.readouterr().err
     assert bench.plan is None
     assert not (tmp_path / "out").exists()
-    assert bench_kernels.BASELINE.read_bytes() == before
+    assert BASELINE.read_bytes() == before
