@@ -2,6 +2,7 @@
 #include "tinyanime/fast_code.h"
 
 #include "ta_convolution.h"
+#include "ta_depthwise_3x3.h"
 #include "ta_lanes.h"
 #include "ta_naked.h"
 
@@ -11,68 +12,32 @@
  * same taps; and output rows follow each other without a gap: an output row ends with positions that no output
  * belongs to, whose windows reach into the next row, and a channel is one loop over all positions of a part.
  * Taps are widened to twice the weights, since the requantization begins with a doubling. */
-enum { CHANNELS = 4, SIDE = 3, MAX_STRIDE = 2, TILE = 4, TAPS = 2 * SIDE };
-
-/* Sizes in columns (positions) and rows of the panel, which has 4 words per column. */
-typedef struct {
-    uint32_t rows;      /* output rows at a time */
-    uint32_t positions; /* of an output row: its pixels and those between it and the next one */
-    uint32_t pitch;     /* columns of a panel row */
-    uint32_t lower;     /* panel rows from `upper` to `lower` */
-    uint32_t columns;   /* all that are read, with those of positions behind the last one */
-} panel_sizes;
-
-/* What one channel is computed with. */
-typedef struct {
-    uint32_t taps[TAPS]; /* Kernel rows 0 and 1 of each kernel column, then row 2 and zero. */
-    int32_t doubled_bias, multiplier, rounding, shift;
-} lane_constants;
-
-/* A call: its arguments and what follows from them. */
-typedef struct {
-    const ta_convolution *layer;
-    const ta_rows *rows;
-    panel_sizes sizes;
-    lane_constants *constants; /* Working memory: [4]. Those behind the last one are read, from the panel. */
-    uint32_t *panel;           /* [columns][4 channels] */
-    uint32_t *stage;           /* [positions, whole tiles] words of 4 results. */
-    uint32_t inside, count;    /* Columns of a panel row that lie in the map: the first one, and how many. */
-} depthwise_call;
-
-static inline uint32_t at_most(uint32_t value, uint32_t most) {
-    return value > most ? most : value;
-}
-
-static inline uint32_t rounded_up(uint32_t value, uint32_t step) {
-    return (value + step - 1u) / step * step;
-}
-
 /* Positions of `rows` output rows, whole tiles. */
-static uint32_t tiled_positions(const panel_sizes *sizes, uint32_t rows) {
+static uint32_t tiled_positions(const ta_depthwise_3x3_sizes *sizes, uint32_t rows) {
     return rounded_up(rows * sizes->positions, TILE);
 }
 
-static panel_sizes sizes_of(const ta_convolution *layer) {
+static ta_depthwise_3x3_sizes sizes_of(const ta_convolution *layer) {
     const uint32_t stride = layer->stride_width, width = layer->out_width, rows = layer->block / width;
     /* Where both sides are padded, one column of zeros is the right side of a row and the left side of the next. */
     const bool shared =
         stride == 1 && layer->pad_left != 0 && width >= (uint32_t)layer->in_width + layer->pad_left - 1u;
-    panel_sizes sizes = {.rows = at_most(rows == 0 ? 1 : rows, layer->out_height),
-                         .positions = shared ? width + 1u : width + (stride == 1 ? 2u : 1u),
-                         .lower = layer->stride_height == 1 ? 2 : 1};
+    ta_depthwise_3x3_sizes sizes = {.rows = at_most(rows == 0 ? 1 : rows, layer->out_height),
+                                    .positions = shared ? width + 1u : width + (stride == 1 ? 2u : 1u),
+                                    .lower = layer->stride_height == 1 ? 2 : 1};
     sizes.pitch = stride * sizes.positions;
     sizes.columns = sizes.lower * sizes.pitch + stride * (tiled_positions(&sizes, sizes.rows) - 1u) + SIDE;
     return sizes;
 }
 
-static uint32_t panel_words(const panel_sizes *sizes) {
+static uint32_t panel_words(const ta_depthwise_3x3_sizes *sizes) {
     return CHANNELS * sizes->columns;
 }
 
 uint32_t ta_depthwise_3x3_s8_scratch_bytes(const ta_convolution *layer) {
-    const panel_sizes sizes = sizes_of(layer);
+    const ta_depthwise_3x3_sizes sizes = sizes_of(layer);
     return (uint32_t)sizeof(uint32_t) * (panel_words(&sizes) + tiled_positions(&sizes, sizes.rows)) +
-           CHANNELS * (uint32_t)sizeof(lane_constants);
+           CHANNELS * (uint32_t)sizeof(ta_depthwise_3x3_lane);
 }
 
 /* Panel rows that are alike: what is the same for all columns of all of them. Steps and gaps are in bytes. */
@@ -85,6 +50,10 @@ typedef struct {
 } widen_job;
 
 #if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
+
+_Static_assert(offsetof(widen_job, count) == 12 && offsetof(widen_job, rows) == 16 &&
+                   offsetof(widen_job, panel_gap) == 20 && offsetof(widen_job, input_gap) == 24,
+               "as the assembly has it");
 
 /* Two columns in 14 cycles of a Cortex-M7: every store stands behind an instruction that it issues together with.
  * r0 panel, r1 upper, r2 lower, r3 and r4 steps, r5 offsets, r6 pairs of columns left, r7 and r9, r8 and r10 the bytes
@@ -182,7 +151,7 @@ static void widen_job_rows(uint32_t *to, const int8_t *upper, const int8_t *lowe
 /* Widens the panel rows that `count` output rows from `row` on need; `input` is the first readable row's pixel 0. Rows
  * of which both halves are readable follow each other; of the others, a half outside of the map is one pixel of zero
  * points that is read again and again. A half in the map that is not readable only meets taps of zeros. */
-static void widen_rows(const depthwise_call *call, uint32_t row, uint32_t count, const int8_t *input) {
+static void widen_rows(const ta_depthwise_3x3_call *call, uint32_t row, uint32_t count, const int8_t *input) {
     const ta_convolution *layer = call->layer;
     const uint32_t zero_points = (uint32_t)(uint8_t)-layer->in_offset * 0x01010101u;
     const uint32_t channels = layer->in_channels, row_bytes = channels * layer->in_width;
@@ -222,7 +191,7 @@ static void clear_columns(uint32_t *to, uint32_t columns) {
 }
 
 /* Columns beside the map are zeros in all rows, and in the one behind the last, which rows that share one end in. */
-static void clear_sides(const depthwise_call *call) {
+static void clear_sides(const ta_depthwise_3x3_call *call) {
     const uint32_t end = call->inside + call->count, pitch = call->sizes.pitch;
     uint32_t *row = call->panel;
     for (uint32_t left = call->sizes.rows + call->sizes.lower; left != 0; left--) {
@@ -234,8 +203,8 @@ static void clear_sides(const depthwise_call *call) {
 }
 
 /* The constants of 4 channels, from the weights [3][3][4]. */
-static void prepare_lanes(const depthwise_call *call, const int8_t *weights, const ta_channel *channels) {
-    lane_constants *lanes = call->constants;
+static void prepare_lanes(const ta_depthwise_3x3_call *call, const int8_t *weights, const ta_channel *channels) {
+    ta_depthwise_3x3_lane *lanes = call->constants;
     for (uint32_t column = 0; column < SIDE; column++) {
         const uint32_t upper = ta_load_word(weights), lower = ta_load_word(weights + SIDE * CHANNELS);
         const uint32_t last = ta_load_word(weights + 2 * SIDE * CHANNELS);
@@ -259,173 +228,6 @@ static void prepare_lanes(const depthwise_call *call, const int8_t *weights, con
         lanes[lane].shift = channels[lane].shift;
     }
 }
-
-#if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
-
-/* 4 positions of a channel per pass. On a Cortex-M7 every load stands behind a multiplication that it issues together
- * with, and is used two cycles later at the earliest.
- * r0 upper, r1 lower, r2 constants, r3 results, r4 to r7 sums, r8 and r9 inputs in turn, r10 to r12 taps. At the end of
- * a pass r10 to r12 are rounding, multiplier and shift; the next pass finds its first input and tap in r8 and r10 and
- * the bias in lr. Results are the first bytes of words. */
-/* clang-format off */
-#define RESULTS_END "[sp, #36]"
-#define RESULTS_REWIND "[sp, #40]"
-#define PANEL_REWIND "[sp, #44]"
-#define CONSTANTS_END "[sp, #48]"
-#define SUMS_STRIDE_1                                                                                                  \
-    "ldr.w r9, [r0, #16]\n ldr.w r11, [r2, #4]\n"                                                                      \
-    "smlad r4, r8, r10, lr\n ldr.w r8, [r0, #32]\n"                                                                    \
-    "smlad r5, r9, r10, lr\n ldr.w r12, [r2, #8]\n"                                                                    \
-    "smlad r4, r9, r11, r4\n ldr.w r9, [r0, #48]\n"                                                                    \
-    "smlad r6, r8, r10, lr\n"                                                                                          \
-    "smlad r5, r8, r11, r5\n"                                                                                          \
-    "smlad r4, r8, r12, r4\n ldr.w r8, [r0, #64]!\n"                                                                   \
-    "smlad r7, r9, r10, lr\n ldr.w r10, [r2, #12]\n"                                                                   \
-    "smlad r6, r9, r11, r6\n"                                                                                          \
-    "smlad r5, r9, r12, r5\n ldr.w r9, [r0, #16]\n"                                                                    \
-    "smlad r7, r8, r11, r7\n ldr.w r11, [r2, #16]\n"                                                                   \
-    "smlad r6, r8, r12, r6\n ldr.w r8, [r1]\n"                                                                         \
-    "smlad r7, r9, r12, r7\n ldr.w r9, [r1, #16]\n"                                                                    \
-    "smlad r4, r8, r10, r4\n ldr.w r8, [r1, #32]\n"                                                                    \
-    "smlad r5, r9, r10, r5\n ldr.w r12, [r2, #20]\n"                                                                   \
-    "smlad r4, r9, r11, r4\n ldr.w r9, [r1, #48]\n"                                                                    \
-    "smlad r6, r8, r10, r6\n"                                                                                          \
-    "smlad r5, r8, r11, r5\n"                                                                                          \
-    "smlad r4, r8, r12, r4\n ldr.w r8, [r1, #64]!\n"                                                                   \
-    "smlad r7, r9, r10, r7\n ldr.w r10, [r2, #32]\n"                                                                   \
-    "smlad r6, r9, r11, r6\n"                                                                                          \
-    "smlad r5, r9, r12, r5\n ldr.w r9, [r1, #16]\n"                                                                    \
-    "smlad r7, r8, r11, r7\n ldr.w r11, [r2, #28]\n"                                                                   \
-    "smlad r6, r8, r12, r6\n add.w lr, r10, r4, asr #31\n"                                                             \
-    "smlad r7, r9, r12, r7\n add.w r8, r10, r5, asr #31\n"
-#define SUMS_STRIDE_2                                                                                                  \
-    "ldr.w r9, [r0, #16]\n ldr.w r11, [r2, #4]\n"                                                                      \
-    "smlad r4, r8, r10, lr\n ldr.w r8, [r0, #32]\n"                                                                    \
-    "ldr.w r12, [r2, #8]\n"                                                                                            \
-    "smlad r4, r9, r11, r4\n ldr.w r9, [r0, #48]\n"                                                                    \
-    "smlad r5, r8, r10, lr\n"                                                                                          \
-    "smlad r4, r8, r12, r4\n ldr.w r8, [r0, #64]\n"                                                                    \
-    "smlad r5, r9, r11, r5\n ldr.w r9, [r0, #80]\n"                                                                    \
-    "smlad r6, r8, r10, lr\n"                                                                                          \
-    "smlad r5, r8, r12, r5\n ldr.w r8, [r0, #96]\n"                                                                    \
-    "smlad r6, r9, r11, r6\n ldr.w r9, [r0, #112]\n"                                                                   \
-    "smlad r7, r8, r10, lr\n ldr.w r10, [r2, #12]\n"                                                                   \
-    "smlad r6, r8, r12, r6\n ldr.w r8, [r0, #128]!\n"                                                                  \
-    "smlad r7, r9, r11, r7\n ldr.w r9, [r1]\n"                                                                         \
-    "ldr.w r11, [r2, #16]\n"                                                                                           \
-    "smlad r7, r8, r12, r7\n ldr.w r8, [r1, #16]\n"                                                                    \
-    "smlad r4, r9, r10, r4\n ldr.w r9, [r1, #32]\n"                                                                    \
-    "ldr.w r12, [r2, #20]\n"                                                                                           \
-    "smlad r4, r8, r11, r4\n ldr.w r8, [r1, #48]\n"                                                                    \
-    "smlad r5, r9, r10, r5\n"                                                                                          \
-    "smlad r4, r9, r12, r4\n ldr.w r9, [r1, #64]\n"                                                                    \
-    "smlad r5, r8, r11, r5\n ldr.w r8, [r1, #80]\n"                                                                    \
-    "smlad r6, r9, r10, r6\n"                                                                                          \
-    "smlad r5, r9, r12, r5\n ldr.w r9, [r1, #96]\n"                                                                    \
-    "smlad r6, r8, r11, r6\n ldr.w r8, [r1, #112]\n"                                                                   \
-    "smlad r7, r9, r10, r7\n ldr.w r10, [r2, #32]\n"                                                                   \
-    "smlad r6, r9, r12, r6\n ldr.w r9, [r1, #128]!\n"                                                                  \
-    "smlad r7, r8, r11, r7\n ldr.w r11, [r2, #28]\n"                                                                   \
-    "add.w lr, r10, r4, asr #31\n"                                                                                     \
-    "smlad r7, r9, r12, r7\n add.w r8, r10, r5, asr #31\n"
-#define COMPUTE_LANES(sums)                                                                                            \
-    "push {r4-r11, lr}\n"                                                                                              \
-    "ldr.w r8, [r0]\n"                                                                                                 \
-    "ldr.w r10, [r2]\n"                                                                                                \
-    "ldr.w lr, [r2, #24]\n"                                                                                            \
-    ".balign 8\n"                                                                                                      \
-    "1:\n"                                                                                                             \
-    sums                                                                                                               \
-    "smmlar r4, r4, r11, lr\n ldr.w r12, [r2, #36]\n"                                                                  \
-    "smmlar r5, r5, r11, r8\n add.w lr, r10, r6, asr #31\n"                                                            \
-    "smmlar r6, r6, r11, lr\n add.w r8, r10, r7, asr #31\n"                                                            \
-    "asr.w r4, r4, r12\n ldr.w r9, " RESULTS_END "\n"                                                                  \
-    "smmlar r7, r7, r11, r8\n asr.w r5, r5, r12\n"                                                                     \
-    "ssat r4, #8, r4\n asr.w r6, r6, r12\n"                                                                            \
-    "ssat r5, #8, r5\n ldr.w r8, [r0]\n"                                                                               \
-    "ssat r6, #8, r6\n asr.w r7, r7, r12\n"                                                                            \
-    "ldr.w r10, [r2]\n strb r4, [r3], #16\n"                                                                           \
-    "ssat r7, #8, r7\n strb r5, [r3, #-12]\n"                                                                          \
-    "cmp.w r3, r9\n strb r6, [r3, #-8]\n"                                                                              \
-    "ldr.w lr, [r2, #24]\n strb r7, [r3, #-4]\n"                                                                       \
-    "bne.w 1b\n"                                                                                                       \
-    "ldr.w r4, " CONSTANTS_END "\n"                                                                                    \
-    "adds r2, #40\n"                                                                                                   \
-    "ldr.w r5, " PANEL_REWIND "\n"                                                                                     \
-    "cmp.w r2, r4\n ldr.w r6, " RESULTS_REWIND "\n"                                                                    \
-    "add.w r9, r9, #1\n ldr.w r10, [r2]\n"                                                                             \
-    "sub.w r0, r0, r5\n ldr.w lr, [r2, #24]\n"                                                                         \
-    "sub.w r1, r1, r5\n"                                                                                               \
-    "sub.w r3, r3, r6\n"                                                                                               \
-    "str.w r9, " RESULTS_END "\n ldr.w r8, [r0]\n"                                                                     \
-    "bne.w 1b\n"                                                                                                       \
-    "pop {r4-r11, pc}\n"
-/* clang-format on */
-
-/* `tiled` results of 4 channels, whole tiles, into the bytes of words: the first four arguments are of the first
- * channel; rewinds are the bytes from a channel's end back to the next one's begin. */
-TA_NAKED
-TA_FAST_CODE(ta_depthwise_3x3_lanes)
-static void compute_lanes_stride_1(const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
-                                   int8_t *results, const int8_t *results_end, uint32_t results_rewind,
-                                   uint32_t panel_rewind, const lane_constants *constants_end) {
-    __asm volatile(COMPUTE_LANES(SUMS_STRIDE_1));
-}
-
-TA_NAKED
-TA_FAST_CODE(ta_depthwise_3x3_lanes_stride_2)
-static void compute_lanes_stride_2(const uint32_t *upper, const uint32_t *lower, const lane_constants *constants,
-                                   int8_t *results, const int8_t *results_end, uint32_t results_rewind,
-                                   uint32_t panel_rewind, const lane_constants *constants_end) {
-    __asm volatile(COMPUTE_LANES(SUMS_STRIDE_2));
-}
-
-static void compute_lanes(const depthwise_call *call, uint32_t tiled) {
-    const uint32_t stride = call->layer->stride_width, word = (uint32_t)sizeof(uint32_t);
-    const uint32_t *lower = call->panel + CHANNELS * call->sizes.lower * call->sizes.pitch;
-    const uint32_t bytes = word * tiled, rewind = CHANNELS * stride * bytes - word;
-    int8_t *results = (int8_t *)call->stage;
-    const lane_constants *end = call->constants + CHANNELS;
-    if (stride == 1) {
-        compute_lanes_stride_1(call->panel, lower, call->constants, results, results + bytes, bytes - 1u, rewind, end);
-    } else {
-        compute_lanes_stride_2(call->panel, lower, call->constants, results, results + bytes, bytes - 1u, rewind, end);
-    }
-}
-
-#else
-
-static inline uint32_t products(uint32_t x, uint32_t w) {
-    return (uint32_t)((int16_t)(x & 0xFFFFu) * (int16_t)(w & 0xFFFFu)) +
-           (uint32_t)((int16_t)(x >> 16) * (int16_t)(w >> 16));
-}
-
-static void compute_lane(const depthwise_call *call, uint32_t lane, uint32_t tiled) {
-    const lane_constants *constants = &call->constants[lane];
-    const uint32_t *upper = call->panel + lane, *lower = upper + CHANNELS * call->sizes.lower * call->sizes.pitch;
-    int8_t *results = (int8_t *)call->stage + lane;
-    const ta_channel channel = {
-        .multiplier = constants->multiplier, .rounding = constants->rounding, .shift = constants->shift};
-    for (; tiled != 0; tiled--) {
-        uint32_t sum = (uint32_t)constants->doubled_bias;
-        for (uint32_t column = 0; column < SIDE; column++) {
-            sum += products(upper[CHANNELS * column], constants->taps[column]);
-            sum += products(lower[CHANNELS * column], constants->taps[SIDE + column]);
-        }
-        *results = ta_clamped(ta_doubled_value(&channel, (int32_t)sum), INT8_MIN, INT8_MAX);
-        upper += call->layer->stride_width * CHANNELS;
-        lower += call->layer->stride_width * CHANNELS;
-        results += CHANNELS;
-    }
-}
-
-static void compute_lanes(const depthwise_call *call, uint32_t tiled) {
-    for (uint32_t lane = 0; lane < CHANNELS; lane++) {
-        compute_lane(call, lane, tiled);
-    }
-}
-
-#endif
 
 /* Clamps the bytes of a word. */
 static inline uint32_t clamp_word(uint32_t bytes, uint32_t minimums, uint32_t maximums) {
@@ -476,12 +278,12 @@ static void clamp_row(uint32_t *words, uint32_t count, const ta_convolution *lay
 }
 
 /* Computes `count` output rows from `row` on of the 4 channels whose constants are there; `output` is the first one. */
-static void compute_rows(const depthwise_call *call, uint32_t row, uint32_t count, const int8_t *input,
+static void compute_rows(const ta_depthwise_3x3_call *call, uint32_t row, uint32_t count, const int8_t *input,
                          int8_t *output) {
     const ta_convolution *layer = call->layer;
-    const panel_sizes *sizes = &call->sizes;
+    const ta_depthwise_3x3_sizes *sizes = &call->sizes;
     widen_rows(call, row, count, input);
-    compute_lanes(call, tiled_positions(sizes, count));
+    ta_depthwise_3x3_compute_lanes(call, tiled_positions(sizes, count));
     uint32_t *words = call->stage;
     const bool clamped = layer->minimum != INT8_MIN || layer->maximum != INT8_MAX;
     for (; count != 0; count--) {
@@ -510,7 +312,7 @@ ta_status ta_depthwise_3x3_s8(const ta_convolution *layer, const ta_rows *rows, 
     if (scratch_bytes < ta_depthwise_3x3_s8_scratch_bytes(layer)) {
         return TA_ERROR_SCRATCH;
     }
-    depthwise_call call = {.layer = layer, .rows = rows, .sizes = sizes_of(layer), .constants = scratch};
+    ta_depthwise_3x3_call call = {.layer = layer, .rows = rows, .sizes = sizes_of(layer), .constants = scratch};
     call.panel = (uint32_t *)(call.constants + CHANNELS);
     call.stage = call.panel + panel_words(&call.sizes);
     /* What windows read of a row: no window reads the map's columns behind that. */
@@ -521,13 +323,15 @@ ta_status ta_depthwise_3x3_s8(const ta_convolution *layer, const ta_rows *rows, 
     const int8_t *data = weights->data;
     for (uint32_t done = 0; done < weights->channels; done += CHANNELS) {
         const uint32_t first = weights->first_channel + done;
+        /* Without a readable row there need be no map. */
+        const int8_t *input = rows->in_rows != 0 ? rows->input + first : rows->input;
         prepare_lanes(&call, data, layer->channels + first);
         data += SIDE * SIDE * CHANNELS;
         for (uint32_t row = rows->out_row_begin; row < rows->out_row_end; row += call.sizes.rows) {
             const uint32_t count = at_most(rows->out_row_end - row, call.sizes.rows);
             int8_t *output =
                 rows->output + (size_t)(row - rows->out_row_begin) * layer->out_width * layer->out_channels;
-            compute_rows(&call, row, count, rows->input + first, output + first);
+            compute_rows(&call, row, count, input, output + first);
         }
     }
     return TA_OK;
