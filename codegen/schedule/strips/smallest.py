@@ -17,8 +17,9 @@ from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout
 from tinyanime.codegen.schedule.strips.recompute import RecomputeVariant, recompute_variants
-from tinyanime.codegen.schedule.strips.search import LOW_STRIP_ROWS, layout_space
+from tinyanime.codegen.schedule.strips.search import LOW_STRIP_ROWS, LayoutOption, LayoutSpace, layout_space
 
+_CLOSE_CYCLES = 1.03
 _ROOMS = (1.0, 1.25, 2.0, 1000.0)
 """Budgets of the layouts that are built, relative to the least estimate; the last one is no limit."""
 
@@ -57,13 +58,20 @@ def _layouts(
     tried: set[Layout] = set()
     for kind in (space, space.apart()):
         least = kind.smallest().peak_bytes
-        for option in (*(kind.fastest(int(least * room)) for room in rooms), kind.undivided()):
+        for option in (*(kind.fastest(int(least * room)) for room in rooms), kind.undivided(), _nearly_fastest(kind)):
             if option is None or option.layout in tried:
                 continue
             tried.add(option.layout)
             schedule = build_schedule(variant.graph, option.layout, rule)
             _, alive = fullest(schedule.buffers)
             yield SmallLayout(variant, option.layout, alive, option.cycles), schedule
+
+
+def _nearly_fastest(space: LayoutSpace) -> LayoutOption:
+    """What is chosen for speed: estimates that are optimistic for others may make it the smallest."""
+    fastest = space.fastest(max(space.budgets()))
+    assert fastest is not None, "some layout always exists"
+    return space.smallest(int(_CLOSE_CYCLES * fastest.cycles))
 
 
 def _fullest_stage(schedule: Schedule) -> range:
