@@ -113,7 +113,7 @@ def _draw_stages(axes: Axes, schedule: Schedule, scale: TimeScale) -> None:
         rows = "1 row" if stage.strip_rows == 1 else f"{stage.strip_rows} rows"
         text = f"stage {number}: " + ("whole" if stage.strips == 1 else f"{stage.strips} strips of {rows}")
         # Names that would run into one another are left out.
-        if begin >= free_from and (end - begin) / scale.end > 0.006 * len(text):
+        if begin >= free_from and (end - begin) / scale.end > 0.009 * len(text):
             axes.annotate(
                 text,
                 (begin, -0.25),
@@ -123,7 +123,7 @@ def _draw_stages(axes: Axes, schedule: Schedule, scale: TimeScale) -> None:
                 va="center",
                 annotation_clip=True,
             )
-            free_from = begin + 0.007 * len(text) * scale.end
+            free_from = begin + 0.009 * len(text) * scale.end
 
 
 def _key(lanes: tuple[Lane, ...]) -> list[Patch]:

@@ -83,7 +83,7 @@ class Study:
         return recomputed_rows(self.planned.schedule)
 
 
-_TITLES = {Optimize.TIME: "fastest", Optimize.RAM: "least memory", Optimize.LAYERS: "layer by layer"}
+_TITLES = {Optimize.TIME: "fast", Optimize.RAM: "least memory", Optimize.LAYERS: "layer by layer"}
 
 
 def schedule_instructions(schedule: Schedule) -> int:

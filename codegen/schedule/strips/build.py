@@ -143,8 +143,8 @@ class _Builder:
             last = self.steps[-1]
             self.steps[-1] = replace(last, commands=(*last.commands, *pending))
         height = graph.output_tensor(graph.ops[stage.ops[-1]]).height
-        strips = -(-height // stage.strip_rows)
-        self.stages.append(Stage(stage.ops, strips, stage.strip_rows, first_step, len(self.steps)))
+        rows = max(stage.strip_rows, min(stage.least_rows, height))
+        self.stages.append(Stage(stage.ops, -(-height // rows), rows, first_step, len(self.steps)))
 
     def _store(self, stage: StageLayout, whole: frozenset[str], run: StageRun) -> None:
         graph = self.graph

@@ -115,7 +115,7 @@ def test_the_tables_are_the_plans(reader: PageReader) -> None:
     study = report_study()
     without = study.alternatives[0].planned
     assert without is not None
-    row = next(row for row in reader.rows if row and row[0] == "fastest, without DMA")
+    row = next(row for row in reader.rows if row and row[0] == "fast, without DMA")
     assert row[1] == f"{without.plan.certificate.total_peak_bytes:,}"
     assert row[2:6] == [f"{peak:,}" for _, peak in without.plan.peak_bytes]
     operators = [row for row in reader.rows if row and row[0].isdigit()]
@@ -181,7 +181,7 @@ def test_a_refusal_keeps_the_spelling_of_its_title() -> None:
     refused = Alternative(ScheduleOptions(transfers=False), None, "It does not fit.", 0, 0)
     whole = study.alternatives[-1]
     page = render_page(replace(study, alternatives=(refused, whole)), "tinyanime report")
-    assert "Fastest, without DMA: It does not fit." in page
+    assert "Fast, without DMA: It does not fit." in page
 
 
 def test_what_is_read_first_is_short() -> None:

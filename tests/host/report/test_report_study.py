@@ -38,8 +38,8 @@ def study_of(board: Board, options: ScheduleOptions | None = None) -> Study:
 def test_a_plan_with_transfers_is_compared_with_itself_without() -> None:
     study = report_study()
     assert [choice.title for choice in choices_of(study)] == [
-        "fastest",
-        "fastest, without DMA",
+        "fast",
+        "fast, without DMA",
         "least memory",
         "layer by layer",
     ]
@@ -51,20 +51,20 @@ def test_a_plan_with_transfers_is_compared_with_itself_without() -> None:
 
 def test_a_plan_without_transfers_has_no_such_alternative() -> None:
     study = study_of(load_board("mps2-an500"))
-    assert [choice.title for choice in choices_of(study)] == ["fastest", "least memory", "layer by layer"]
+    assert [choice.title for choice in choices_of(study)] == ["fast", "least memory", "layer by layer"]
 
 
 def test_copies_by_the_core_are_not_called_dma() -> None:
     without, with_them = ScheduleOptions(transfers=False), ScheduleOptions(transfers=True)
-    assert title_of(without, load_board("stm32h743")) == "fastest, without DMA"
-    assert title_of(with_them, load_board("mps2-an500")) == "fastest, with copies"
+    assert title_of(without, load_board("stm32h743")) == "fast, without DMA"
+    assert title_of(with_them, load_board("mps2-an500")) == "fast, with copies"
 
 
 def test_a_title_leaves_out_what_goes_without_saying() -> None:
     board = load_board("stm32h743")
     titles = [title_of(ScheduleOptions(goal, transfers=dma), board) for goal in Optimize for dma in (False, None, True)]
     assert titles == [
-        *("fastest, without DMA", "fastest", "fastest"),
+        *("fast, without DMA", "fast", "fast"),
         *("least memory", "least memory", "least memory, with DMA"),
         *("layer by layer",) * 3,
     ]
@@ -72,7 +72,7 @@ def test_a_title_leaves_out_what_goes_without_saying() -> None:
 
 def test_layer_by_layer_is_listed_once_when_it_is_what_was_asked_for() -> None:
     study = study_of(load_board("mps2-an500"), ScheduleOptions(Optimize.LAYERS))
-    assert [choice.title for choice in choices_of(study)] == ["layer by layer", "fastest", "least memory"]
+    assert [choice.title for choice in choices_of(study)] == ["layer by layer", "fast", "least memory"]
     assert study.instructions == study.whole_layer_instructions
 
 
