@@ -22,7 +22,7 @@ from tinyanime.codegen.schedule.shortage import Attempt, no_banks, plan_does_not
 from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout, can_stream, whole_layer_layout
 from tinyanime.codegen.schedule.strips.recompute import MOST_LAYERS, RecomputeVariant, recompute_variants
-from tinyanime.codegen.schedule.strips.search import LayoutSpace, layout_space
+from tinyanime.codegen.schedule.strips.search import CLOSE_CYCLES, LayoutSpace, layout_space
 from tinyanime.codegen.schedule.strips.smallest import small_layouts
 from tinyanime.codegen.schedule.timeline import Timeline, simulate
 from tinyanime.codegen.schedule.transfers.coherence import add_maintenance
@@ -32,9 +32,6 @@ from tinyanime.codegen.schedule.transfers.weight_tiles import largest_tileable
 
 MOST_STEPS = 65535
 """Steps of one inference: the firmware counts them in 16 bits."""
-
-CLOSE_CYCLES = 1.03
-"""Layouts whose modelled cycles are within this factor of the fastest count as equally fast: the smallest wins."""
 
 CLOSE_PLANS = 1.01
 """The same for finished plans: with and without transfers, with more or less working memory for the kernels."""

@@ -22,6 +22,9 @@ STRIP_ROWS = (1, 2, 4, 8, 16, 32)
 LOW_STRIP_ROWS = (1, 2, 4)
 """Those that can need the least memory: line buffers grow with the strip."""
 
+CLOSE_CYCLES = 1.03
+"""Layouts whose modelled cycles are within this factor of the fastest count as equally fast: the smallest wins."""
+
 _MOST_CUTS = 36
 """Cut points beside the forced ones: the time of the search grows with their square."""
 

@@ -17,9 +17,14 @@ from tinyanime.codegen.schedule.plan import Schedule
 from tinyanime.codegen.schedule.strips.build import build_schedule
 from tinyanime.codegen.schedule.strips.layout import Layout
 from tinyanime.codegen.schedule.strips.recompute import RecomputeVariant, recompute_variants
-from tinyanime.codegen.schedule.strips.search import LOW_STRIP_ROWS, LayoutOption, LayoutSpace, layout_space
+from tinyanime.codegen.schedule.strips.search import (
+    CLOSE_CYCLES,
+    LOW_STRIP_ROWS,
+    LayoutOption,
+    LayoutSpace,
+    layout_space,
+)
 
-_CLOSE_CYCLES = 1.03
 _ROOMS = (1.0, 1.25, 2.0, 1000.0)
 """Budgets of the layouts that are built, relative to the least estimate; the last one is no limit."""
 
@@ -71,7 +76,7 @@ def _nearly_fastest(space: LayoutSpace) -> LayoutOption:
     """What is chosen for speed: estimates that are optimistic for others may make it the smallest."""
     fastest = space.fastest(max(space.budgets()))
     assert fastest is not None, "some layout always exists"
-    return space.smallest(int(_CLOSE_CYCLES * fastest.cycles))
+    return space.smallest(int(CLOSE_CYCLES * fastest.cycles))
 
 
 def _fullest_stage(schedule: Schedule) -> range:
