@@ -5,9 +5,8 @@ from __future__ import annotations
 from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.errors import BoardError
 
-UNICORN_FAMILY = "stm32h7"
-UNICORN_MACHINE = "cortex-m7"
-"""The one chip whose peripherals are modelled around unicorn (host/emulate/stm32h7)."""
+UNICORN_MACHINES = {"stm32h7": "cortex-m7", "rp2040": "cortex-m0", "esp32c3": "rv32"}
+"""Families whose peripherals are modelled around unicorn (host/emulate/<family>), and the core that it emulates."""
 
 
 def check_emulator(board: Board) -> None:
@@ -16,10 +15,11 @@ def check_emulator(board: Board) -> None:
     Which machines QEMU knows is QEMU's to say: its own answer becomes an error when the board is started.
     """
     kind, machine = board.emulator.kind, board.emulator.machine
-    if kind is EmulatorKind.UNICORN and (board.family, machine) != (UNICORN_FAMILY, UNICORN_MACHINE):
+    if kind is EmulatorKind.UNICORN and UNICORN_MACHINES.get(board.family) != machine:
+        known = ", ".join(f"'{core}' in family '{family}'" for family, core in UNICORN_MACHINES.items())
         raise BoardError(
             f"{board.source}: emulator kind 'unicorn' has no model of machine '{machine}' in family '{board.family}'.",
-            hint=f"It models machine '{UNICORN_MACHINE}' in family '{UNICORN_FAMILY}'; QEMU may know others.",
+            hint=f"It models machine {known}; QEMU may know others.",
         )
     if kind is EmulatorKind.QEMU and not machine:
         raise BoardError(

@@ -58,8 +58,10 @@ class Fields:
             found.append(Fields(self.source, place, entry)._checked(record))
         return tuple(found)
 
-    def text(self, key: str, *, allow_empty: bool = False) -> str:
-        """A text, not empty unless `allow_empty`."""
+    def text(self, key: str, *, allow_empty: bool = False, default: str | None = None) -> str:
+        """A text, not empty unless `allow_empty`; `default` makes the key optional."""
+        if default is not None and key not in self.values:
+            return default
         value: str = self._value(key, str)
         if not value and not allow_empty:
             raise self._error(f"key '{self._name(key)}' is empty", "Give it a text.")
@@ -100,10 +102,10 @@ class Fields:
         """One value of the enumeration `options`."""
         return self._member(key, self._value(key, str), options)
 
-    def choices(self, key: str, options: type[Choice]) -> tuple[Choice, ...]:
-        """One or more values of the enumeration `options`, none twice."""
+    def choices(self, key: str, options: type[Choice], *, allow_empty: bool = False) -> tuple[Choice, ...]:
+        """Values of the enumeration `options`, none twice; one at least unless `allow_empty`."""
         values = self._texts(key)
-        if not values:
+        if not values and not allow_empty:
             raise self._error(f"key '{self._name(key)}' is an empty list", f"Use one or more of {_listed(options)}.")
         if len(set(values)) != len(values):
             raise self._error(f"key '{self._name(key)}' names a value twice", "Name each value once.")

@@ -12,7 +12,7 @@ STACK_ALIGNMENT = 8
 """Alignment of the stack pointer at public interfaces: AAPCS32 section 6.2.1.2."""
 
 _REQUIRED_USES = (MemoryUse.CODE, MemoryUse.DATA, MemoryUse.STACK, MemoryUse.ACTIVATIONS)
-_WRITTEN_USES = (MemoryUse.FAST_CODE, MemoryUse.DATA, MemoryUse.STACK, MemoryUse.ACTIVATIONS)
+_WRITTEN_USES = tuple(use for use in MemoryUse if use is not MemoryUse.CODE)
 
 
 def check_layout(board: Board) -> None:

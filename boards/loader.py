@@ -18,11 +18,14 @@ from tinyanime.boards.schema import (
     MemoryKind,
     MemoryRegion,
     MemoryUse,
+    ProjectKind,
     TileDma,
     Toolchain,
     Uart,
 )
 from tinyanime.codegen.errors import BoardError
+
+_CORES = r"host|cortex-m[a-z0-9]+|rv32[a-z]+|xtensa-[a-z0-9]+"
 
 SHIPPED_BOARDS = Path(__file__).resolve().parent
 """The folder of the boards that come with tinyanime."""
@@ -86,7 +89,7 @@ def _board(fields: Fields) -> Board:
     return Board(
         name=fields.matching("name", r"[a-z0-9][a-z0-9._-]*", "lower-case letters, digits, '.', '_', '-'"),
         title=fields.text("title"),
-        core=fields.matching("core", r"host|cortex-m[a-z0-9]+", "host, or a core such as cortex-m7"),
+        core=fields.matching("core", _CORES, "host, or a core such as cortex-m7, rv32imc, xtensa-lx7"),
         family=fields.matching("family", r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, '_', '-'"),
         clock_hz=fields.integer("clock_hz", minimum=1),
         stack_bytes=fields.integer("stack_bytes", minimum=1),
@@ -97,6 +100,9 @@ def _board(fields: Fields) -> Board:
         flash_tool=_flash_tool(fields.table("flash_tool", FlashTool)),
         source=fields.source,
         tile_dma=_tile_dma(fields.table("tile_dma", TileDma)) if "tile_dma" in fields.values else None,
+        cores=fields.integer("cores", minimum=1, default=1),
+        project=fields.choice("project", ProjectKind) if "project" in fields.values else ProjectKind.BAREMETAL,
+        fast_code_bytes=fields.integer("fast_code_bytes", minimum=0, default=0),
     )
 
 
@@ -137,6 +143,11 @@ def _toolchain(fields: Fields) -> Toolchain:
         prefix=fields.text("prefix", allow_empty=True),
         cpu_flags=fields.all_matching("cpu_flags", r"-\S+", "compiler options such as -mthumb"),
         optimize=fields.matching("optimize", r"-O\S+", "a compiler option such as -O3"),
+        link_flags=(
+            fields.all_matching("link_flags", r"-\S+", "linker options such as -nostdlib")
+            if "link_flags" in fields.values
+            else ()
+        ),
     )
 
 
@@ -146,7 +157,11 @@ def _emulator(fields: Fields) -> Emulator:
 
 def _flash_tool(fields: Fields) -> FlashTool:
     return FlashTool(
-        kind=fields.choice("kind", FlashToolKind),
-        target=fields.text("target", allow_empty=True),
-        pack=fields.text("pack", allow_empty=True),
+        tools=fields.choices("tools", FlashToolKind, allow_empty=True),
+        target=fields.text("target", allow_empty=True, default=""),
+        pack=fields.text("pack", allow_empty=True, default=""),
+        chip=fields.text("chip", allow_empty=True, default=""),
+        volume=fields.text("volume", allow_empty=True, default=""),
+        uf2_family=fields.integer("uf2_family", minimum=0, default=0),
+        partition_bytes=fields.integer("partition_bytes", minimum=0, default=0),
     )

@@ -22,6 +22,8 @@ class MemoryUse(Enum):
     DATA = "data"
     """.data and .bss, link buffers."""
     STACK = "stack"
+    CORE1_STACK = "core1_stack"
+    """Stack of the second core, `stack_bytes` too."""
     ACTIVATIONS = "activations"
     """Feature maps and kernel scratch, placed by the memory planner."""
 
@@ -34,8 +36,26 @@ class EmulatorKind(Enum):
 
 
 class FlashToolKind(Enum):
+    """A way to write the image to the chip."""
+
     PYOCD = "pyocd"
-    NONE = "none"
+    """Through a debug probe."""
+    DRIVE = "drive"
+    """A UF2 file copied to the drive that the chip's boot ROM shows."""
+    PICOTOOL = "picotool"
+    ESPTOOL = "esptool"
+    """Over the serial port, through the chip's boot ROM."""
+    IDF = "idf"
+    """`idf.py flash` of an ESP-IDF installation."""
+
+
+class ProjectKind(Enum):
+    """The folder under `templates/project` from which a project is made."""
+
+    BAREMETAL = "baremetal"
+    POSIX = "posix"
+    ESP_IDF = "esp-idf"
+    NUTTX = "nuttx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,8 @@ class Toolchain:
     prefix: str
     cpu_flags: tuple[str, ...]
     optimize: str
+    link_flags: tuple[str, ...] = ()
+    """Further options of the linker run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +128,22 @@ class Emulator:
 
 @dataclass(frozen=True, slots=True)
 class FlashTool:
-    kind: FlashToolKind
-    target: str
-    pack: str
-    """CMSIS pack that describes the target, as "Vendor.Name"; may be empty."""
+    """How the board is flashed; what a tool does not need stays empty."""
+
+    tools: tuple[FlashToolKind, ...]
+    """The first one that can be used is taken; none where the board has no flash to write."""
+    target: str = ""
+    """pyOCD's name of the chip."""
+    pack: str = ""
+    """CMSIS pack that describes the target, as "Vendor.Name"."""
+    chip: str = ""
+    """esptool's name of the chip."""
+    volume: str = ""
+    """Label of the drive that takes a UF2 file."""
+    uf2_family: int = 0
+    """Family id of the UF2 blocks."""
+    partition_bytes: int = 0
+    """Most bytes of an image where less than the flash is for it; 0: the whole flash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +154,7 @@ class Board:
     title: str
     core: str
     family: str
-    """Folder under `firmware/port` and `templates/project`."""
+    """Folder under `firmware/port`."""
     clock_hz: int
     stack_bytes: int
     memory: tuple[MemoryRegion, ...]
@@ -132,6 +166,11 @@ class Board:
     """The file it was loaded from, for messages."""
     tile_dma: TileDma | None = None
     """None where transfers are copies by the core."""
+    cores: int = 1
+    """Cores that compute a call together."""
+    project: ProjectKind = ProjectKind.BAREMETAL
+    fast_code_bytes: int = 0
+    """Kept for fast code where its region serves activations too."""
 
     def regions(self, use: MemoryUse) -> tuple[MemoryRegion, ...]:
         """Regions that serve `use`, in the order of the file."""

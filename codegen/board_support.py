@@ -13,7 +13,7 @@ HOST_FAMILY = "posix"
 """The PC: it starts programs by itself, whatever core they are planned for."""
 
 
-FAMILIES_WITH_DMA = ("stm32h7",)
+FAMILIES_WITH_DMA = ("stm32h7", "rp2040")
 """Ports that drive a DMA and a data cache of their own; the others share `port_shared/dma_by_copy.c`."""
 
 

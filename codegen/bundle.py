@@ -201,6 +201,13 @@ class Bundle:
         """The linked firmware image (ELF, or a program on posix) once the project is built."""
         return self.directory / "build" / "firmware.elf"
 
+    @property
+    def virtual_image(self) -> Path:
+        """What the virtual board runs: the image itself, but where the virtual board has a program of its own (made of
+        the same sources with another port) the one in `virtual/`."""
+        own = self.directory / "virtual"
+        return own / "build" / "firmware.elf" if own.is_dir() else self.image
+
 
 def load_bundle(directory: Path) -> Bundle:
     """Read a project folder's manifest; InputError where it is missing, damaged or of another version."""

@@ -90,7 +90,15 @@ def load_reference(project: Project) -> Reference:
 
 def built_image(project: Project) -> Path:
     """The project's firmware image; InputError where it was not built yet."""
-    image = project.bundle.image
+    return _built(project, project.bundle.image)
+
+
+def built_virtual_image(project: Project) -> Path:
+    """What the virtual board runs (`Bundle.virtual_image`); InputError where it was not built yet."""
+    return _built(project, project.bundle.virtual_image)
+
+
+def _built(project: Project, image: Path) -> Path:
     if not image.is_file():
         raise InputError(
             f"The project {project.directory} has no firmware image yet ({image} does not exist).",

@@ -176,7 +176,7 @@ def _cmsis_nn_files(source: ProjectInput) -> _Files:
 def _board_files(source: ProjectInput, content: _Files) -> _Files:
     board = source.board
     templates = files("tinyanime.templates").joinpath("project")
-    kind = board.family if templates.joinpath(board.family).is_dir() else "baremetal"
+    kind = board.project.value
     c_files = sorted(path for path in content if path.endswith(".c"))
     include_dirs = ["board", "network", "firmware/include"]
     if any(path.startswith("cmsis_nn/") for path in content):

@@ -13,13 +13,17 @@ CACHE_LINE_BYTES = 32
 
 
 def reserved(board: Board, region: MemoryRegion) -> tuple[Reserved, ...]:
-    """What takes bytes of `region` before the plan: static data in the first DATA region, the stack in the first
-    STACK region."""
+    """What takes bytes of `region` before the plan: static data, stacks and fast code, each in the first region that
+    has the use."""
     taken = []
     if region in board.regions(MemoryUse.DATA)[:1]:
         taken.append(Reserved("link and static data", RESERVED_DATA_BYTES))
     if region in board.regions(MemoryUse.STACK)[:1]:
         taken.append(Reserved("stack", board.stack_bytes))
+    if region in board.regions(MemoryUse.CORE1_STACK)[:1]:
+        taken.append(Reserved("stack of core 1", board.stack_bytes))
+    if board.fast_code_bytes and region in board.regions(MemoryUse.FAST_CODE)[:1]:
+        taken.append(Reserved("fast code", board.fast_code_bytes))
     return tuple(taken)
 
 

@@ -11,7 +11,7 @@ from tinyanime.codegen.errors import LinkError, ToolError
 from tinyanime.host.discovery import Connection, connect
 from tinyanime.host.emulate.launch import RunningBoard, launch
 from tinyanime.host.link.timing import Timing
-from tinyanime.host.project import Project, built_image, check_same_build
+from tinyanime.host.project import Project, built_virtual_image, check_same_build
 
 _END_S = 1.0
 """Time in which a virtual board that lost its port ends."""
@@ -27,7 +27,7 @@ def project_device(
             check_same_build(project, connection.info, connection.port)
             yield connection
         return
-    with launch(board, built_image(project)) as running:
+    with launch(board, built_virtual_image(project)) as running:
         try:
             with connect(running.port, timing=timing) as connection:
                 check_same_build(project, connection.info, connection.port)

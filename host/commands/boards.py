@@ -53,6 +53,8 @@ def _as_json(board: Board) -> dict[str, object]:
         "pins": board.uart.pins,
         "usb_ids": list(board.uart.usb_ids),
         "emulator": board.emulator.kind.value,
-        "flash_tool": board.flash_tool.kind.value,
+        "flash_tools": [tool.value for tool in board.flash_tool.tools],
+        "cores": board.cores,
+        "project": board.project.value,
         "source": str(board.source),
     }

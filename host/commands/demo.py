@@ -15,7 +15,7 @@ from tinyanime.host.commands.photo_files import sample_photos, side_by_side_name
 from tinyanime.host.console import Console
 from tinyanime.host.emulate.launch import launch
 from tinyanime.host.image.picture import check_picture
-from tinyanime.host.project import built_image, open_project
+from tinyanime.host.project import built_virtual_image, open_project
 
 
 @click.command(
@@ -32,7 +32,7 @@ def demo(board: str, photo: Path | None, project: Path | None, output: Path, con
     """Boot the firmware on the virtual BOARD, send a photo with `tinyanime send`, verify every output byte."""
     target = load_board(board)
     built = open_project(project, target.name)
-    image = built_image(built)
+    image = built_virtual_image(built)
     source = photo or _portrait(sample_photos())
     check_picture(source)
     anime = output / f"{source.stem}_anime.png"

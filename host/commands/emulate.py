@@ -10,7 +10,7 @@ from tinyanime.boards.loader import load_board
 from tinyanime.codegen.errors import InputError
 from tinyanime.host.commands.options import FILE, board_option, examples, output_options, project_option
 from tinyanime.host.console import Console
-from tinyanime.host.project import built_image, open_project
+from tinyanime.host.project import built_virtual_image, open_project
 
 
 @click.command(
@@ -47,7 +47,7 @@ def emulate(
     from tinyanime.host.emulate.serving import parse_setting, serve_until_signalled
 
     target = load_board(board)
-    program = image if image is not None else built_image(open_project(project, target.name))
+    program = image if image is not None else built_virtual_image(open_project(project, target.name))
     if not program.is_file():
         raise InputError(
             f"There is no firmware image {program}.", hint=f"Build it first: make build BOARD={target.name}"

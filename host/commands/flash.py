@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from tinyanime.boards.loader import load_board
-from tinyanime.boards.schema import FlashToolKind
 from tinyanime.codegen.errors import ToolError
 from tinyanime.host.commands.options import board_option, examples, output_options, project_option
 from tinyanime.host.console import Console
@@ -26,7 +25,7 @@ def flash(board: str, project: Path | None, probe: str | None, console: Console)
     from tinyanime.host.project import built_image, open_project
 
     target = load_board(board)
-    if target.flash_tool.kind is FlashToolKind.NONE:
+    if not target.flash_tool.tools:
         raise ToolError(
             f"The board {target.name} has no flash to write.",
             hint=f"Start it as a virtual board: tinyanime emulate --board {target.name}",

@@ -16,7 +16,7 @@ from unicorn.unicorn_py3.unicorn import MMIO_WRITE_CFUNC, uclib
 
 from tinyanime.codegen.errors import ToolError
 from tinyanime.host.emulate.block_counter import load_library
-from tinyanime.host.emulate.stm32h7.bus import BusError
+from tinyanime.host.emulate.bus import BusError
 
 LINE_BYTES = 32
 _NOISE_SEED = 0x9E37_79B9

@@ -48,7 +48,7 @@ def test_a_shipped_board_carries_every_value_of_its_file() -> None:
     assert board.toolchain.prefix == "arm-none-eabi-"
     assert "-mthumb" in board.toolchain.cpu_flags
     assert board.emulator.kind is EmulatorKind.UNICORN
-    assert (board.flash_tool.kind, board.flash_tool.target) == (FlashToolKind.PYOCD, "stm32h743zitx")
+    assert (board.flash_tool.tools, board.flash_tool.target) == ((FlashToolKind.PYOCD,), "stm32h743zitx")
 
 
 def test_regions_are_found_by_use_in_the_order_of_the_file() -> None:
@@ -74,7 +74,7 @@ def test_an_unknown_board_name_lists_the_known_boards() -> None:
     with pytest.raises(BoardError) as caught:
         load_board("stm32h750")
     assert caught.value.message == "There is no board called 'stm32h750'."
-    assert "mps2-an500, posix, stm32h743" in caught.value.hint
+    assert "esp32c3, esp32s3, mps2-an500, posix, rp2040, stm32h743" in caught.value.hint
 
 
 def test_a_missing_board_file_is_named(tmp_path: Path) -> None:

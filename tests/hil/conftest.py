@@ -79,7 +79,7 @@ def dut(
     emulator = _EMULATORS[board.emulator.kind]
     if emulator is not None and shutil.which(emulator) is None:
         pytest.skip(f"{emulator} is not installed: the virtual {board.name} cannot run")
-    with launch(board, project.bundle.image) as running:
+    with launch(board, project.bundle.virtual_image) as running:
         yield DeviceUnderTest(board, project, reference, running.port, True)
 
 

@@ -15,8 +15,8 @@ from tinyanime.boards.schema import Board
 from tinyanime.host.emulate.endpoint import Endpoint
 from tinyanime.host.emulate.image import FirmwareImage, Segment, load_image
 from tinyanime.host.emulate.machine import EmulationError
+from tinyanime.host.emulate.stm32h7.board import VirtualBoard
 from tinyanime.host.emulate.stm32h7.chip import parse_settings
-from tinyanime.host.emulate.unicorn_board import VirtualBoard
 from tinyanime.host.link.client import Device
 from tinyanime.host.link.transport import Transport
 

@@ -50,6 +50,23 @@ ta_status ta_port_dma_wait(uint8_t channel);
 void ta_port_cache_clean(const void *address, uint32_t bytes);
 void ta_port_cache_invalidate(void *address, uint32_t bytes);
 
+/* The second core of chips that have one, where the build uses it (TA_CORES 2 in tinyanime/team.h; a port for one core
+ * defines none of these). Words pass between the cores through a mailbox of each; whatever a core stored before it
+ * sent a word, the other one sees after it received it. */
+
+/* Starts `entry` on core 1 with a stack of its own. False where the core does not answer within a few milliseconds;
+ * it is left off then. */
+bool ta_port_core_launch(void (*entry)(void));
+
+/* The calling core: 0 or 1. */
+uint32_t ta_port_core_index(void);
+
+/* Puts a word into the other core's mailbox; waits while that is full. */
+void ta_port_core_send(uint32_t word);
+
+/* The next word of this core's mailbox; waits for it. */
+uint32_t ta_port_core_receive(void);
+
 /* Restarts the watchdog where one runs; called at least once per step and per received frame. */
 void ta_port_watchdog_feed(void);
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyanime.host.emulate.stm32h7.bus import Peripheral, Register
+from tinyanime.host.emulate.bus import Peripheral, Register
 
 _ALL = 0xFFFF_FFFF
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyanime.host.emulate.stm32h7.bus import BusError, Peripheral, Register
+from tinyanime.host.emulate.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.stm32h7.power import Revision
 
 _DEVICE_ID = 0x450

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyanime.host.emulate.stm32h7.bus import BusError
+from tinyanime.host.emulate.bus import BusError
 
 LARGEST_BYTES = 65536
 _UP = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from tinyanime.host.emulate.stm32h7.bus import BusError, Peripheral, Register
+from tinyanime.host.emulate.bus import BusError, Peripheral, Register
 
 
 class Revision(Enum):

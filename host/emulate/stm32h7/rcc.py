@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import IntFlag
 
-from tinyanime.host.emulate.stm32h7.bus import BusError, Peripheral, Register
+from tinyanime.host.emulate.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.stm32h7.power import FlashInterface, Pwr, Revision
 
 HSI_HZ = 64_000_000

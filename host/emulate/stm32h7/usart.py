@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 
+from tinyanime.host.emulate.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.endpoint import Endpoint
-from tinyanime.host.emulate.stm32h7.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.stm32h7.clock import CoreClock
 from tinyanime.host.emulate.stm32h7.gpio import GpioD
 from tinyanime.host.emulate.stm32h7.rcc import Rcc

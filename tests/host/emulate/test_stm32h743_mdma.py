@@ -12,8 +12,8 @@ from tests.support.dma_probe import OK, VirtualProbe
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.errors import UserError
 from tinyanime.host.emulate.block_counter import BlockCounter
+from tinyanime.host.emulate.bus import Bus, BusError
 from tinyanime.host.emulate.memories import Memories
-from tinyanime.host.emulate.stm32h7.bus import Bus, BusError
 from tinyanime.host.emulate.stm32h7.chip import parse_settings
 from tinyanime.host.emulate.stm32h7.dma_order import DmaOrder, DmaTiming
 from tinyanime.host.emulate.stm32h7.mdma import Mdma, MdmaWiring

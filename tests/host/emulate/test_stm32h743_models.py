@@ -13,16 +13,16 @@ from tests.support.hello_firmware import build_hello
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.errors import UserError
 from tinyanime.host.emulate.block_counter import BlockCounter
+from tinyanime.host.emulate.bus import Bus, BusError, Peripheral, Register
 from tinyanime.host.emulate.endpoint import open_endpoint
 from tinyanime.host.emulate.image import load_image
-from tinyanime.host.emulate.stm32h7.bus import Bus, BusError, Peripheral, Register
+from tinyanime.host.emulate.stm32h7.board import VirtualBoard
 from tinyanime.host.emulate.stm32h7.chip import ChipSettings, parse_settings
 from tinyanime.host.emulate.stm32h7.clock import CoreClock
 from tinyanime.host.emulate.stm32h7.gpio import GpioD
 from tinyanime.host.emulate.stm32h7.power import FlashInterface, Pwr, Revision, Syscfg
 from tinyanime.host.emulate.stm32h7.rcc import Rcc, ResetCause
 from tinyanime.host.emulate.stm32h7.usart import Usart3
-from tinyanime.host.emulate.unicorn_board import VirtualBoard
 
 RCC = 0x5802_4400
 PWR = 0x5802_4800

@@ -11,7 +11,7 @@ from tinyanime.host.emulate.machine import serve_function
 
 def test_without_unicorn_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("tinyanime.host.emulate.")]:
-        if name.endswith(("unicorn_board", "block_counter", "uart_fifo")):
+        if name.endswith(("stm32h7.board", "block_counter", "uart_fifo")):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "unicorn", None)
     with pytest.raises(ToolError, match="needs the Python package unicorn") as caught:

@@ -19,12 +19,12 @@ from unicorn.unicorn_py3.unicorn import MMIO_READ_CFUNC, MMIO_WRITE_CFUNC, uclib
 from tinyanime.boards.schema import Board, MemoryKind, MemoryUse
 from tinyanime.codegen.errors import InputError, ToolError
 from tinyanime.host.emulate.block_counter import BlockCounter, build_library
+from tinyanime.host.emulate.bus import BusError
 from tinyanime.host.emulate.data_cache import CoherenceError
 from tinyanime.host.emulate.endpoint import Endpoint, open_endpoint
 from tinyanime.host.emulate.image import FirmwareImage, load_image
 from tinyanime.host.emulate.machine import EmulationError, ServeOptions
 from tinyanime.host.emulate.memories import Memories
-from tinyanime.host.emulate.stm32h7.bus import BusError
 from tinyanime.host.emulate.stm32h7.chip import CLOCKED_MEMORY, ChipSettings, Stm32h743, Wiring, parse_settings
 from tinyanime.host.emulate.stm32h7.rcc import ResetCause
 
