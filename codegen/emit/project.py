@@ -175,9 +175,7 @@ def _cmsis_nn_files(source: ProjectInput) -> _Files:
 
 def _board_files(source: ProjectInput, content: _Files) -> _Files:
     board = source.board
-    templates = files("tinyanime.templates").joinpath("project")
-    kind = board.project.value
-    c_files = sorted(path for path in content if path.endswith(".c"))
+    c_files = sorted(path for path in content if path.endswith((".c", ".S")))
     include_dirs = ["board", "network", "firmware/include"]
     if any(path.startswith("cmsis_nn/") for path in content):
         include_dirs.append("cmsis_nn/Include")
@@ -196,10 +194,21 @@ def _board_files(source: ProjectInput, content: _Files) -> _Files:
     }
     env = environment()
     out: _Files = {}
-    for entry in sorted(templates.joinpath(kind).iterdir(), key=lambda e: e.name):
-        if not entry.name.endswith(".j2"):
-            continue
-        name = entry.name.removesuffix(".j2")
+    for template in _project_templates(board):
+        name = template.rpartition("/")[2].removesuffix(".j2")
         path = name if name == "Makefile" else f"board/{name}"
-        out[path] = env.get_template(f"project/{kind}/{entry.name}").render(context).encode()
+        out[path] = env.get_template(template).render(context).encode()
     return out
+
+
+def _project_templates(board: Board) -> list[str]:
+    """Templates of the board's kind of project; those in the folder of the chip family come on top, and replace those
+    of the same name. Makefile parts (.mk.j2) are for templates to include."""
+    root = f"project/{board.project.value}"
+    found: dict[str, str] = {}
+    for folder in (root, f"{root}/{board.family}"):
+        place = files("tinyanime.templates").joinpath(*folder.split("/"))
+        if place.is_dir():
+            names = (entry.name for entry in place.iterdir() if entry.name.endswith(".j2"))
+            found |= {name: f"{folder}/{name}" for name in names if not name.endswith(".mk.j2")}
+    return [found[name] for name in sorted(found)]
