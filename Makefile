@@ -15,7 +15,7 @@ ifneq ($(words $(filter-out . ..,$(BOARD_NAME))),1)
 $(error BOARD='$(BOARD)' names no board; see `make boards BOARD=stm32h743`)
 endif
 PROJECT := build/$(BOARD_NAME)
-ELF := $(PROJECT)/build/firmware.elf
+DEMO_BOARDS := stm32h743 mps2-an500
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,10 +24,11 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow build flash emulate verify size bench bench-board bench-check bench-memory report \
-	boards doctor clean distclean lint format fuzz fuzz-corpus hil train setup setup-demo setup-flash setup-test setup-train
+	boards doctor clean distclean lint format fuzz fuzz-corpus hil hil-virtual train setup setup-demo setup-board \
+	setup-flash setup-test setup-train
 
 help: ## Show this list
-	@echo "make TARGET [BOARD=stm32h743|mps2-an500|posix|FILE.toml] [MODEL=FILE.onnx]"
+	@echo "make TARGET [BOARD=stm32h743|rp2040|esp32c3|esp32s3|mps2-an500|posix|FILE.toml] [MODEL=FILE.onnx]"
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 # --- What a person does with a board ------------------------------------------------------------------------------
@@ -38,11 +39,12 @@ demo: setup-demo ## Turn a photo into anime on two virtual boards, bit-exact (in
 	@$(TINYANIME) demo --board stm32h743
 	@$(TINYANIME) demo --board mps2-an500
 
-build: setup-demo ## Compile MODEL into firmware for BOARD
+build: setup-board ## Compile MODEL into firmware for BOARD
 	@$(MAKE) --no-print-directory firmware
 
-flash: setup-flash build ## Build and write the firmware to the real BOARD
-	@$(TINYANIME) flash --board $(BOARD) --project $(PROJECT)
+flash: setup-flash build ## Build and write the firmware to the real BOARD (WITH=tool, PORT=..., PROBE=..., DRIVE=folder)
+	@$(TINYANIME) flash --board $(BOARD) --project $(PROJECT) $(if $(WITH),--with $(WITH)) $(if $(PORT),--port $(PORT)) \
+	    $(if $(PROBE),--probe $(PROBE)) $(if $(DRIVE),--drive $(DRIVE))
 
 emulate: build ## Start the virtual BOARD and print its port
 	@$(TINYANIME) emulate --board $(BOARD) --project $(PROJECT)
@@ -53,7 +55,7 @@ verify: build ## Compare BOARD (real with PORT=..., else virtual) with the refer
 size: build ## Show flash and every memory bank of BOARD, used and free
 	@$(TINYANIME) size --board $(BOARD) --project $(PROJECT)
 
-report: setup-demo ## Show the plan of MODEL on BOARD as a page (build/report/BOARD.html)
+report: setup-board ## Show the plan of MODEL on BOARD as a page (build/report/BOARD.html)
 	@$(TINYANIME) report $(MODEL) --board $(BOARD) -o build/report/$(BOARD_NAME).html
 
 bench: setup-demo ## Compare kernels with other engines on emulated cores (8 minutes; LAYERS=1 shows every layer)
@@ -68,10 +70,10 @@ bench-board: build ## Count instructions and bytes per layer on the emulated BOA
 bench-memory: setup-demo ## Compare memory over networks, boards and engines (6 minutes; ALL=1 runs large networks too)
 	@$(TINYANIME) bench-memory $(if $(ALL),--all)
 
-boards: setup-demo ## List the boards
+boards: setup-board ## List the boards: memory, cores, tools and what of these is missing here
 	@$(TINYANIME) boards
 
-doctor: setup-demo ## Show what is installed, what is missing and what to do
+doctor: setup-board ## Show what is installed, what is missing and what to do
 	@$(TINYANIME) doctor
 
 clean: ## Remove what was built for BOARD
@@ -83,13 +85,18 @@ distclean: ## Remove everything that was built or installed into this folder
 # --- Checks --------------------------------------------------------------------------------------------------------
 
 test: setup-test ## Run the tests (less than 15 minutes)
-	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) -m "not slow"
+	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow"
 
 test-slow: setup-test ## Run the longer sweeps too
-	@$(BIN)/pytest -q -n $(PYTEST_WORKERS)
+	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) --dist loadgroup
 
-hil: setup-test build ## Run the hardware tests on BOARD (real with PORT=..., else virtual)
-	@$(BIN)/pytest -q tests/hil --board $(BOARD) $(if $(PORT),--port $(PORT))
+HIL := $(BIN)/pytest -q tests/hil/test_device.py -n auto --dist loadgroup --junitxml build/hil/junit.xml
+
+hil: setup-test $(if $(FARM),,build) ## Run the hardware tests on BOARD (real with PORT=..., else virtual) or on those of FARM=farm.toml
+	@$(HIL) $(if $(FARM),--farm $(FARM),--board $(BOARD) $(if $(PORT),--port $(PORT)))
+
+hil-virtual: setup-test ## Run the hardware tests on every virtual board (less than 6 minutes; table in build/hil)
+	@$(HIL)
 
 fuzz: setup-test ## Fuzz the link and the kernels with sanitizers (FUZZ_SECONDS=30 per fuzzer)
 	@$(BIN)/python tests/fuzz/run_fuzz.py --seconds $(FUZZ_SECONDS)
@@ -124,7 +131,7 @@ COMPILER_SOURCES := $(shell find codegen templates firmware boards -type f -not 
 .PHONY: firmware
 firmware: $(PROJECT)/Makefile
 	@$(MAKE) --no-print-directory $(if $(V),,-s) -C $(PROJECT) -j $(JOBS)
-	@echo "$(ELF) is ready"
+	@echo "$(PROJECT) is built"
 
 # Another model into the same folder is a new compilation, however old its file is.
 LAST_MODEL := build/.model-$(BOARD_NAME)
@@ -145,10 +152,13 @@ $(MODEL):
 setup: setup-test ## Install everything that any target but train needs
 
 setup-demo: $(VENV)/.installed-demo
-	@.make/system-packages firmware
+	@.make/system-packages firmware $(DEMO_BOARDS)
+
+setup-board: $(VENV)/.installed-demo
+	@.make/system-packages firmware $(BOARD)
 
 setup-flash: $(VENV)/.installed-flash
-	@.make/system-packages firmware
+	@.make/system-packages firmware $(BOARD)
 
 setup-test: $(VENV)/.installed-test
 	@.make/system-packages test

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from tinyanime.boards.schema import Board, MemoryKind, MemoryRegion, MemoryUse
+from tinyanime.boards.schema import Board, MemoryKind, MemoryRegion, MemoryUse, ProjectKind
 from tinyanime.codegen.errors import BoardError
 
 ADDRESS_SPACE_BYTES = 1 << 32
 STACK_ALIGNMENT = 8
 """Alignment of the stack pointer at public interfaces: AAPCS32 section 6.2.1.2."""
+LARGEST_TEAM = 2
+"""Cores that firmware/runtime/team.c brings together."""
 
 _REQUIRED_USES = (MemoryUse.CODE, MemoryUse.DATA, MemoryUse.STACK, MemoryUse.ACTIVATIONS)
 _WRITTEN_USES = tuple(use for use in MemoryUse if use is not MemoryUse.CODE)
@@ -21,6 +23,8 @@ def check_layout(board: Board) -> None:
     _check_ranges(board)
     _check_uses(board)
     _check_stack(board)
+    _check_cores(board)
+    _check_nuttx(board)
 
 
 def _check_names(board: Board) -> None:
@@ -84,5 +88,43 @@ def _check_stack(board: Board) -> None:
         )
 
 
+def _check_cores(board: Board) -> None:
+    if board.cores > LARGEST_TEAM:
+        raise BoardError(
+            f"{board.source}: key 'cores' is {board.cores}, a call is shared by at most {LARGEST_TEAM} cores.",
+            hint=f"Write cores = {LARGEST_TEAM}.",
+        )
+    if board.cores == 1 or board.project is not ProjectKind.BAREMETAL:
+        return
+    holders = board.regions(MemoryUse.CORE1_STACK)
+    if len(holders) != 1:
+        raise BoardError(
+            f"{board.source}: {len(holders)} memory regions have the use 'core1_stack'.",
+            hint="Give it to one region: the second core needs a stack of stack_bytes too.",
+        )
+    stacks = board.stack_bytes * (2 if MemoryUse.STACK in holders[0].uses else 1)
+    if stacks > holders[0].size_bytes:
+        raise BoardError(
+            f"{board.source}: the second core's stack does not fit region {_described(holders[0])}.",
+            hint="Lower stack_bytes or give the use 'core1_stack' to a larger region.",
+        )
+
+
 def _described(region: MemoryRegion) -> str:
     return f"'{region.name}' (0x{region.base:08x}-0x{region.end - 1:08x})"
+
+
+def _check_nuttx(board: Board) -> None:
+    if board.nuttx is None:
+        return
+    region = next((region for region in board.memory if region.name == board.nuttx.region), None)
+    if region is None or region.kind is not MemoryKind.RAM:
+        raise BoardError(
+            f"{board.source}: key 'nuttx.region' names '{board.nuttx.region}', which is no memory region of kind ram.",
+            hint="Name the region in which NuttX's linker script puts .data and .bss.",
+        )
+    if board.nuttx.system_bytes >= region.size_bytes:
+        raise BoardError(
+            f"{board.source}: key 'nuttx.system_bytes' leaves nothing of memory region {_described(region)}.",
+            hint=f"Give less than its {region.size_bytes:,} bytes.",
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 from tinyanime.boards.emulator_check import check_emulator
 from tinyanime.boards.fields import Fields
+from tinyanime.boards.flash_tool_check import check_flash_tool
 from tinyanime.boards.layout_check import check_layout
 from tinyanime.boards.schema import (
     Board,
@@ -18,6 +19,7 @@ from tinyanime.boards.schema import (
     MemoryKind,
     MemoryRegion,
     MemoryUse,
+    Nuttx,
     ProjectKind,
     TileDma,
     Toolchain,
@@ -62,6 +64,7 @@ def _load_file(path: Path) -> Board:
     board = _board(Fields.of_document(path, _parse(path), Board, computed=("source",)))
     check_layout(board)
     check_emulator(board)
+    check_flash_tool(board)
     return board
 
 
@@ -103,6 +106,7 @@ def _board(fields: Fields) -> Board:
         cores=fields.integer("cores", minimum=1, default=1),
         project=fields.choice("project", ProjectKind) if "project" in fields.values else ProjectKind.BAREMETAL,
         fast_code_bytes=fields.integer("fast_code_bytes", minimum=0, default=0),
+        nuttx=_nuttx(fields.table("nuttx", Nuttx)) if "nuttx" in fields.values else None,
     )
 
 
@@ -126,6 +130,16 @@ def _tile_dma(fields: Fields) -> TileDma:
         channels=fields.integer("channels", minimum=1),
         largest_bytes=fields.integer("largest_bytes", minimum=1024),
         setup_cycles=fields.integer("setup_cycles", minimum=0),
+    )
+
+
+def _nuttx(fields: Fields) -> Nuttx:
+    return Nuttx(
+        configuration=fields.matching("configuration", r"[\w./-]+:[\w.-]+", "board:configuration"),
+        region=fields.text("region"),
+        system_bytes=fields.integer("system_bytes", minimum=1),
+        clock_hz=fields.integer("clock_hz", minimum=1),
+        device=fields.matching("device", r"/dev/[\w/-]+", "a path such as /dev/ttyS0"),
     )
 
 

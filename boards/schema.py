@@ -147,6 +147,22 @@ class FlashTool:
 
 
 @dataclass(frozen=True, slots=True)
+class Nuttx:
+    """How Apache NuttX runs on the board (`compile --rtos nuttx`)."""
+
+    configuration: str
+    """As `tools/configure.sh` takes it: "board:configuration"."""
+    region: str
+    """The memory region in which its linker script puts .data and .bss."""
+    system_bytes: int
+    """Kept there for NuttX itself: its static data, the idle task's stack, the heap."""
+    clock_hz: int
+    """Core clock that NuttX sets up."""
+    device: str
+    """Character device of the link."""
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """One board; loaded from `<name>.toml` by `loader.py`."""
 
@@ -171,6 +187,8 @@ class Board:
     project: ProjectKind = ProjectKind.BAREMETAL
     fast_code_bytes: int = 0
     """Kept for fast code where its region serves activations too."""
+    nuttx: Nuttx | None = None
+    """None where NuttX is not supported."""
 
     def regions(self, use: MemoryUse) -> tuple[MemoryRegion, ...]:
         """Regions that serve `use`, in the order of the file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from tinyanime.boards.schema import Board
+from tinyanime.boards.schema import Board, ProjectKind
 from tinyanime.codegen.errors import BoardError
 
 HOST_CORE = "host"
@@ -17,15 +17,25 @@ FAMILIES_WITH_DMA = ("stm32h7", "rp2040")
 """Ports that drive a DMA and a data cache of their own; the others share `port_shared/dma_by_copy.c`."""
 
 
+VIRTUAL_PORTS = {"esp_idf": "port/xtensa_sim"}
+"""Families whose virtual board runs a program of its own (the project's folder `virtual/`): the port of that program."""
+
+KINDS_WITH_STARTUP = (ProjectKind.ESP_IDF, ProjectKind.NUTTX)
+"""Projects whose operating system brings the start-up code."""
+
+
 def port_folders(board: Board) -> tuple[str, ...]:
-    """Folders of the port, relative to the firmware."""
+    """Folders of the port, relative to the firmware, that of the virtual board included."""
     shared = () if board.family in FAMILIES_WITH_DMA else ("port_shared",)
-    return (f"port/{board.family}", *shared)
+    virtual = (VIRTUAL_PORTS[board.family],) if board.family in VIRTUAL_PORTS else ()
+    return (f"port/{board.family}", *virtual, *shared)
 
 
 def startup_folder(board: Board) -> str:
     """Folder of the core's vectors and reset code, relative to the firmware; empty where the core needs none."""
-    return "" if board.core == HOST_CORE or board.family == HOST_FAMILY else f"startup/{board.core.replace('-', '_')}"
+    if board.core == HOST_CORE or board.family == HOST_FAMILY or board.project in KINDS_WITH_STARTUP:
+        return ""
+    return f"startup/{board.core.replace('-', '_')}"
 
 
 def check_board_support(board: Board) -> None:

@@ -174,12 +174,15 @@ def _check_extents(graph: Graph) -> None:
 def _check_flash(graph: Graph, board: Board) -> None:
     """Refuse weights that alone exceed the code memory (the linker checks the sum with the code)."""
     sizes = {op.name: weights_bytes(f) for op in graph.ops if (f := filter_of(op)) is not None}
-    room = sum(region.size_bytes for region in board.regions(MemoryUse.CODE))
+    flash = sum(region.size_bytes for region in board.regions(MemoryUse.CODE))
+    partition = board.flash_tool.partition_bytes
+    room = min(flash, partition) if partition else flash
     needed = sum(sizes.values())
     if needed > room:
         largest = max(sizes, key=lambda name: sizes[name])
+        has = "its application partition" if room < flash else "the board"
         raise DoesNotFitError(
-            f"The model does not fit {board.name}: its weights need {needed:,} bytes of flash and the board has "
+            f"The model does not fit {board.name}: its weights need {needed:,} bytes of flash and {has} has "
             f"{room:,}; the largest layer is '{largest}' with {sizes[largest]:,}.",
             hint="Prune or narrow the largest layers, or choose a board with more flash (tinyanime boards).",
         )

@@ -51,6 +51,11 @@ def list_candidates() -> tuple[PortCandidate, ...]:
     return (*_virtual_candidates(), *sorted(_serial_candidates(list_boards()), key=_likelihood))
 
 
+def serial_ports_of(board: Board) -> tuple[PortCandidate, ...]:
+    """Serial ports whose USB id is one of `board`'s, in the order of their names."""
+    return tuple(sorted((c for c in _serial_candidates((board,)) if c.boards), key=lambda c: c.port))
+
+
 def _likelihood(candidate: PortCandidate) -> tuple[bool, bool, str]:
     return (not candidate.boards, not candidate.usb_id, candidate.port)
 

@@ -88,10 +88,10 @@ class _Rows:
         self.count += 1
         at = self.addresses.span
         match command:
-            case Call(op=op):
+            case Call(op=op, cores=cores):
                 number = self.calls.get(op, 0)
                 self.calls[op] = number + 1
-                return CommandRow(f"CALL({layer_symbol(op)}, {number})")
+                return CommandRow(f"{'TEAM' if cores > 1 else 'CALL'}({layer_symbol(op)}, {number})")
             case Move(source=source, target=target):
                 text = f"MOVE({at(target)}, {at(source)}, {source.size_bytes})"
                 return CommandRow(text, f"{source.buffer}, to its front")

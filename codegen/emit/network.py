@@ -16,6 +16,7 @@ from tinyanime.codegen.ir.ops import Op
 from tinyanime.codegen.ir.tensor import Tensor
 from tinyanime.codegen.kernels.catalogue import computes_channel_ranges, convolution_kernel
 from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
+from tinyanime.codegen.kernels.team import Division, division
 from tinyanime.codegen.memory.problem import MemoryPlan
 from tinyanime.codegen.schedule import plan as schedule_plan
 from tinyanime.codegen.schedule.plan import Schedule
@@ -51,6 +52,10 @@ class LayerContext:
     scratch_bytes: int
     asks_scratch: bool
     """Whether the generated function compares the library's scratch size with the plan's."""
+    division: Division
+    """How the function divides calls among the cores; NONE where no call is for more than one."""
+    row_bytes: int
+    """Of the output."""
     call: Call
 
 
@@ -151,11 +156,13 @@ def _layer(
         index=index,
         symbol=layer_symbol(index),
         title=f"{op.name} ({type(op).__name__}) by {kernel.function}{_block_text(kernel)}",
-        details=_details(schedule, index, len(calls)),
+        details=_details(schedule, index, calls),
         calls=tuple(_call_row(call, tile, addresses) for call, tile in rows),
         scratch=addresses.of(scratch) if scratch else "NULL",
         scratch_bytes=addresses.sizes[scratch] if scratch else 0,
         asks_scratch=_asks_scratch(kernel),
+        division=division(kernel) if any(call.cores > 1 for call in calls) else Division.NONE,
+        row_bytes=graph.output_tensor(op).row_bytes,
         call=lower_call(graph, op, kernel, symbols, CallPointers(inputs, distinct)),
     )
 
@@ -204,7 +211,11 @@ def _tiles(
     return tuple(tiles)
 
 
-def _details(schedule: Schedule, index: int, calls: int) -> tuple[str, ...]:
+def _calls_text(count: int) -> str:
+    return f"{count:,} call{'s' if count > 1 else ''}"
+
+
+def _details(schedule: Schedule, index: int, calls: list[schedule_plan.Call]) -> tuple[str, ...]:
     graph = schedule.graph
     op = graph.ops[index]
     sources = ", ".join(f"{t.name} {list(t.shape)}" for t in graph.input_tensors(op))
@@ -212,7 +223,9 @@ def _details(schedule: Schedule, index: int, calls: int) -> tuple[str, ...]:
     lines = [f"{sources} to {target.name} {list(target.shape)}"]
     macs = op_macs(graph, op)
     if macs:
-        lines.append(f"{macs:,} multiply-accumulates in {calls:,} call{'s' if calls > 1 else ''}")
+        lines.append(f"{macs:,} multiply-accumulates in {_calls_text(len(calls))}")
+    if shared := sum(call.cores > 1 for call in calls):
+        lines.append(f"on {max(call.cores for call in calls)} cores together: {_calls_text(shared)}")
     again = [item.tensor for item in schedule.recomputed if item.op == index]
     if again:
         lines.append(f"computes {again[0]} again, which so need not be kept")

@@ -10,7 +10,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from tinyanime.boards.schema import Board, MemoryUse
+from tinyanime.boards.schema import Board, MemoryUse, ProjectKind
 from tinyanime.codegen.board_support import port_folders, startup_folder
 from tinyanime.codegen.bundle import MANIFEST_NAME, MODEL_NAME, Manifest
 from tinyanime.codegen.cmsis_nn.sources import KernelLibrary
@@ -20,11 +20,21 @@ from tinyanime.codegen.emit.network import NetworkContext, network_context
 from tinyanime.codegen.emit.render import environment
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
+from tinyanime.codegen.kernels.team import Division
 from tinyanime.codegen.memory.banks import CACHE_LINE_BYTES, activation_banks
 from tinyanime.codegen.schedule.choose import PlannedSchedule
 
 _Files = dict[str, bytes]
 """Path to content while a project is put together."""
+
+_WHOLE_LAYOUT = (ProjectKind.ESP_IDF, ProjectKind.NUTTX)
+"""Kinds whose build system says where each file lies: their templates lie as the files of the project do."""
+
+_OWN_MAIN = (ProjectKind.NUTTX,)
+"""Kinds whose port has the main program."""
+
+_ZEROED_ARENAS = (ProjectKind.ESP_IDF, ProjectKind.NUTTX)
+"""Kinds whose linker script is not ours: arenas are .bss to it, cleared and not stored in the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +114,16 @@ def _network_files(source: ProjectInput, context: NetworkContext) -> _Files:
         **shared,
         board=source.board,
         banks=[ReportBank(b.name, peaks[b.name], b.size_bytes, _whole_lines(peaks[b.name])) for b in banks],
+        arena_section=".bss.arena" if source.board.project in _ZEROED_ARENAS else ".arena",
         uses_cmsis_nn=bool(_cmsis_functions(source)),
         uses_tiles=any(
             isinstance(layer.call, ConvolutionCall) and layer.call.tiles and not layer.call.block
             for layer in context.layers
         ),
         uses_scratch=any(layer.asks_scratch for layer in context.layers),
+        uses_teams=any(layer.division is not Division.NONE for layer in context.layers),
+        divides_rows=any(layer.division is Division.ROWS for layer in context.layers),
+        divides_elements=any(layer.division is Division.ELEMENTS for layer in context.layers),
         layers=context.layers,
         layer_table=context.layer_table,
         steps=context.steps,
@@ -141,6 +155,8 @@ def _firmware_files(board: Board) -> _Files:
     content: _Files = {}
     for folder in folders:
         _collect(root.joinpath(folder), f"firmware/{folder}", content)
+    if board.project in _OWN_MAIN:
+        del content["firmware/runtime/main.c"]
     return content
 
 
@@ -194,21 +210,35 @@ def _board_files(source: ProjectInput, content: _Files) -> _Files:
     }
     env = environment()
     out: _Files = {}
-    for template in _project_templates(board):
-        name = template.rpartition("/")[2].removesuffix(".j2")
-        path = name if name == "Makefile" else f"board/{name}"
+    for path, template in project_templates(board).items():
         out[path] = env.get_template(template).render(context).encode()
     return out
 
 
-def _project_templates(board: Board) -> list[str]:
-    """Templates of the board's kind of project; those in the folder of the chip family come on top, and replace those
-    of the same name. Makefile parts (.mk.j2) are for templates to include."""
+def project_templates(board: Board) -> dict[str, str]:
+    """Path in the project to its template, those of the board's kind of project.
+
+    Those in the folder of the chip family come on top, and replace those of the same name; Makefile parts (.mk.j2) are
+    for templates to include.
+    """
     root = f"project/{board.project.value}"
+    if board.project in _WHOLE_LAYOUT:
+        return dict(sorted(_template_tree(files("tinyanime.templates").joinpath(*root.split("/")), root).items()))
     found: dict[str, str] = {}
     for folder in (root, f"{root}/{board.family}"):
         place = files("tinyanime.templates").joinpath(*folder.split("/"))
         if place.is_dir():
             names = (entry.name for entry in place.iterdir() if entry.name.endswith(".j2"))
-            found |= {name: f"{folder}/{name}" for name in names if not name.endswith(".mk.j2")}
-    return [found[name] for name in sorted(found)]
+            found |= {name.removesuffix(".j2"): f"{folder}/{name}" for name in names if not name.endswith(".mk.j2")}
+    return {name if name == "Makefile" else f"board/{name}": found[name] for name in sorted(found)}
+
+
+def _template_tree(folder: Traversable, path: str, inside: str = "") -> dict[str, str]:
+    """Every template below `folder` by its path there; `path` is the folder's among the templates."""
+    found: dict[str, str] = {}
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            found |= _template_tree(entry, f"{path}/{entry.name}", f"{inside}{entry.name}/")
+        elif entry.name.endswith(".j2"):
+            found[inside + entry.name.removesuffix(".j2")] = f"{path}/{entry.name}"
+    return found

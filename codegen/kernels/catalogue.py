@@ -11,6 +11,7 @@ from tinyanime.codegen.kernels.depthwise import DEPTHWISE
 from tinyanime.codegen.kernels.depthwise_3x3 import DEPTHWISE_3X3
 from tinyanime.codegen.kernels.direct import DIRECT
 from tinyanime.codegen.kernels.kernel import Kernel
+from tinyanime.codegen.kernels.plain_work import plain_work
 from tinyanime.codegen.kernels.spec import ConvolutionKernel, Work
 from tinyanime.codegen.kernels.stride2 import STRIDE2
 from tinyanime.codegen.kernels.transpose import TRANSPOSE_CONVOLVE
@@ -29,6 +30,9 @@ CATALOGUE: tuple[ConvolutionKernel, ...] = (
     DEPTHWISE_3X3,
 )
 
+_CALL_INSTRUCTIONS = 200
+"""What another call for other channels costs beside its share of the work."""
+
 
 def convolution_kernel(kernel: Kernel) -> ConvolutionKernel | None:
     """What the compiler knows of `kernel`; None where it is none of these."""
@@ -42,6 +46,25 @@ def convolution_work(kernel: Kernel, graph: Graph, op: Op, rows: int) -> Work:
     if known is None:
         raise ValueError(f"{kernel.function} is no kernel of convolve.h")
     return known.work(graph, op, rows, kernel.block)
+
+
+def call_work(kernel: Kernel, graph: Graph, op: Op, rows: int, channels: int | None = None) -> Work:
+    """What a call of `rows` output rows and `channels` output channels (None: all) by any kernel does."""
+    if convolution_kernel(kernel) is None:
+        return plain_work(kernel, graph, op, rows, channels)
+    work = convolution_work(kernel, graph, op, rows)
+    return work if channels is None else _part(work, channels / graph.output_tensor(op).channels)
+
+
+def _part(work: Work, share: float) -> Work:
+    """Of a call for a part of the output channels: packing the inputs is shared out, since it is done once."""
+    return Work(
+        ceil(work.instructions * share) + _CALL_INSTRUCTIONS,
+        ceil(work.cycles * share) + _CALL_INSTRUCTIONS,
+        ceil(work.scratch_bytes * share),
+        ceil(work.weight_bytes * share),
+        work.meetings,
+    )
 
 
 _TILES = {

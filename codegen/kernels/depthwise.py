@@ -237,12 +237,12 @@ class Depthwise:
             blocks.append(block)
         return tuple(reversed(blocks))
 
-    def scratch_bytes(self, graph: Graph, op: Op, block: int) -> int:
+    def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
         del graph
         shape = _shape(_checked(op))
         outputs = _TILE * _tiles(block)
         panels = _CHANNELS * shape.pairs * shape.panel_columns(outputs)
-        return _WORD_BYTES * (panels + shape.tap_words + outputs)
+        return cores * _WORD_BYTES * (panels + shape.tap_words + outputs)
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         channels = weights.out_channels

@@ -166,8 +166,8 @@ class Depthwise3x3:
             counts.add(most)
         return tuple(sorted({min(_LARGEST_BLOCK, width * count + width * count % 2) for count in counts}))
 
-    def scratch_bytes(self, graph: Graph, op: Op, block: int) -> int:
-        return _WORD_BYTES * _shape(graph, op, block).scratch_words
+    def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
+        return cores * _WORD_BYTES * _shape(graph, op, block).scratch_words
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         return DEPTHWISE.pack_weights(weights)

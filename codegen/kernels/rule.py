@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Op, UpsampleConv2D
-from tinyanime.codegen.kernels.catalogue import CATALOGUE
+from tinyanime.codegen.kernels.catalogue import CATALOGUE, call_work
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.kernel import Kernel, own
 from tinyanime.codegen.kernels.plain import plain_kernel
 from tinyanime.codegen.kernels.plain_scratch import PlainScratch
-from tinyanime.codegen.kernels.plain_work import plain_work
 from tinyanime.codegen.kernels.portable import portable_kernel
 from tinyanime.codegen.kernels.spec import Work
+from tinyanime.codegen.kernels.team import team_cores, team_cycles
 from tinyanime.codegen.memory.banks import activation_banks
 
 NO_LIMIT = 1 << 30
@@ -29,16 +29,17 @@ _SHARES = (1.0, 0.9, 0.75, 0.5, 0.25, 0.125)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A kernel for calls of some height: its working memory and what a call does."""
+    """A kernel for calls of some height: its working memory, what a call does, and how many cores do it together."""
 
     kernel: Kernel
     scratch_bytes: int
     work: Work
+    cores: int = 1
 
     @property
     def cost(self) -> int:
         """Modelled cycles with weights read from flash at a byte a cycle."""
-        return self.work.cycles + self.work.weight_bytes
+        return team_cycles(self.work, self.cores) + self.work.weight_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Refusal:
 @dataclass(eq=False, slots=True)
 class KernelRule:
     """`limits` are the working memories (bytes) worth trying, descending; the first one is the most there may be.
-    `least_rows` are numbers of rows worth computing at a time at least, whatever a strip's height.
+    `least_rows` are numbers of rows worth computing at a time at least, whatever a strip's height. `cores` are there to
+    compute a call together.
 
     Keeps what it found out: one rule serves all schedules of a network that are tried.
     """
@@ -61,6 +63,7 @@ class KernelRule:
     scratch: PlainScratch
     limits: tuple[int, ...]
     least_rows: tuple[int, ...] = (1,)
+    cores: int = 1
     _candidates: dict[tuple[int, int], tuple[Candidate, ...]] = field(default_factory=dict)
     _refusals: dict[int, tuple[Refusal, ...]] = field(default_factory=dict)
     _known: list[Op] = field(default_factory=list)
@@ -68,11 +71,11 @@ class KernelRule:
 
     def smallest(self) -> KernelRule:
         """The rule that takes the kernel of least working memory for every operator."""
-        return KernelRule(self.family, self.scratch, (0,))
+        return KernelRule(self.family, self.scratch, (0,), cores=self.cores)
 
     def portable(self) -> KernelRule:
         """The rule that takes our portable kernels, most of which need no working memory."""
-        return KernelRule(KernelFamily.REFERENCE, self.scratch, (NO_LIMIT,))
+        return KernelRule(KernelFamily.REFERENCE, self.scratch, (NO_LIMIT,), cores=self.cores)
 
     def choose(self, graph: Graph, op: Op, rows: int, scratch_limit: int = NO_LIMIT) -> Candidate:
         """The cheapest kernel that works within `scratch_limit`, or, where none does, in the least memory."""
@@ -92,6 +95,10 @@ class KernelRule:
             self._candidates[key] = tuple(sorted(found, key=lambda candidate: candidate.cost))
         return self._candidates[key]
 
+    def call_cores(self, graph: Graph, op: Op, rows: int, kernel: Kernel) -> int:
+        """How many cores compute a call of `rows` output rows by `kernel` together."""
+        return team_cores(kernel, op, rows, call_work(kernel, graph, op, rows), self.cores)
+
     def refusals(self, graph: Graph, op: Op) -> tuple[Refusal, ...]:
         """The kernels of convolve.h that cannot compute `op`, and why; none where the family has none of them."""
         if self.family is not KernelFamily.AUTO:
@@ -106,31 +113,34 @@ class KernelRule:
         if isinstance(op, UpsampleConv2D):
             return []
         kernel = portable_kernel(graph, op) if self.family is KernelFamily.REFERENCE else plain_kernel(graph, op)
-        return [Candidate(kernel, self.scratch.bytes(graph, op, kernel, rows), plain_work(kernel, graph, op, rows))]
+        return [self._candidate(kernel, self.scratch.bytes(graph, op, kernel, rows), graph, op, rows)]
 
     def _engine(self, graph: Graph, op: Op, rows: int) -> list[Candidate]:
         if self.family is not KernelFamily.AUTO:
             return []
         refused = {refusal.function for refusal in self.refusals(graph, op)}
         return [
-            Candidate(
-                own(kernel.function, block),
-                kernel.scratch_bytes(graph, op, block),
-                kernel.work(graph, op, rows, block),
+            self._candidate(
+                own(kernel.function, block), kernel.scratch_bytes(graph, op, block, self.cores), graph, op, rows
             )
             for kernel in CATALOGUE
             if kernel.function not in refused
             for block in kernel.blocks(graph, op, rows)
         ]
 
+    def _candidate(self, kernel: Kernel, scratch_bytes: int, graph: Graph, op: Op, rows: int) -> Candidate:
+        work = call_work(kernel, graph, op, rows)
+        return Candidate(kernel, scratch_bytes, work, self.call_cores(graph, op, rows, kernel))
+
 
 def kernel_rule(board: Board, *, pinned: bool, family: KernelFamily = KernelFamily.AUTO) -> KernelRule:
     """The rule for `board`; `pinned` as in `cmsis_nn.scratch`."""
     scratch = PlainScratch.of(board, pinned=pinned)
     if family is not KernelFamily.AUTO:
-        return KernelRule(family, scratch, (NO_LIMIT,))
+        return KernelRule(family, scratch, (NO_LIMIT,), cores=board.cores)
     banks = activation_banks(board)
     cheapest = min((bank.access_cost for bank in banks), default=1)
     fast = max((bank.size_bytes for bank in banks if bank.access_cost == cheapest), default=0)
     most = min(fast, _MOST_SCRATCH_BYTES)
-    return KernelRule(family, scratch, tuple(int(most * share) for share in _SHARES), (1, _TILE_ROWS // 2, _TILE_ROWS))
+    limits = tuple(int(most * share) for share in _SHARES)
+    return KernelRule(family, scratch, limits, (1, _TILE_ROWS // 2, _TILE_ROWS), board.cores)

@@ -19,14 +19,16 @@ from tinyanime.codegen.ir.ops import Filter, Op
 class Work:
     """What one call does, estimated from fits to counts on the emulated core; working memory in TCM, weights too.
 
-    `instructions` and `cycles` (modelled) are of a Cortex-M7. `scratch_bytes` are the bytes of working memory read and
-    written (not its size), `weight_bytes` the bytes of weights read where they lie.
+    `instructions` and `cycles` (modelled) are of a Cortex-M7, one core alone. `scratch_bytes` are the bytes of working
+    memory read and written (not its size), `weight_bytes` the bytes of weights read where they lie. `meetings` is how
+    often the cores meet where several compute the call together.
     """
 
     instructions: int
     cycles: int
     scratch_bytes: int
     weight_bytes: int
+    meetings: int = 0
 
 
 class ConvolutionKernel(Protocol):
@@ -49,8 +51,8 @@ class ConvolutionKernel(Protocol):
     def blocks(self, graph: Graph, op: Op, rows: int) -> tuple[int, ...]:
         """Numbers of columns worth considering for calls of `rows` output rows, ascending; the last one is best."""
 
-    def scratch_bytes(self, graph: Graph, op: Op, block: int) -> int:
-        """The twin of the C function `<function>_scratch_bytes`."""
+    def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
+        """The twin of the C function `<function>_scratch_bytes` in a build for so many cores."""
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         """The weights in the order the kernel reads them: int8 [out_channels, bytes per channel]."""

@@ -95,12 +95,13 @@ class TransposeConvolve:
         most = min(_LARGEST_BLOCK, _even(columns) * ceil(rows / op.stride.height))
         return (*(block for exponent in range(1, 10) if (block := 1 << exponent) < most), most)
 
-    def scratch_bytes(self, graph: Graph, op: Op, block: int) -> int:
+    def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
         op = _checked(op)
         kernel, stride = op.filter.kernel, op.stride
         taps = ceil(kernel.height / stride.height) * ceil(kernel.width / stride.width)
         words = 2 * taps * _pixel_groups(graph, op)
-        return _WORD_BYTES * (block * words + _CHANNELS * (words + block)) + _SUMS_OVERREAD_BYTES
+        products = _WORD_BYTES * _CHANNELS * (words + block) + _SUMS_OVERREAD_BYTES
+        return _WORD_BYTES * block * words + cores * products
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         depth = weights.values.shape[3]
@@ -117,6 +118,7 @@ class TransposeConvolve:
             _CYCLES.of(phases, groups, channels),
             _scratch_traffic(phases, groups, channels),
             weight_bytes,
+            meetings=2 * sum(phase.blocks for phase in phases),
         )
 
 

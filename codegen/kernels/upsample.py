@@ -106,10 +106,10 @@ class UpsampleConvolve:
         most = min(_LARGEST_BLOCK, tiles + tiles % 2)
         return (*(block for exponent in range(1, 10) if (block := 1 << exponent) < most), most)
 
-    def scratch_bytes(self, graph: Graph, op: Op, block: int) -> int:
+    def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
         words = _words(graph, op)
         sums = _PRODUCTS * _GROUP_SUMS * ceil(block / _GROUP_TILES)
-        return _WORD_BYTES * (_INPUTS * block * words + _PRODUCTS * _CHANNELS * words + sums)
+        return _WORD_BYTES * (_INPUTS * block * words + cores * (_PRODUCTS * _CHANNELS * words + sums))
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         channels, height, width, depth = weights.values.shape
@@ -126,6 +126,7 @@ class UpsampleConvolve:
             _CYCLES.of(amounts),
             _scratch_traffic(amounts),
             channel_bytes * amounts.channels * amounts.blocks,
+            meetings=2 * amounts.blocks,
         )
 
 

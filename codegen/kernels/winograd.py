@@ -152,13 +152,13 @@ class TiledConvolution:
         found = {_even(ceil(tiles / count)) for count in _BLOCK_COUNTS}
         return tuple(sorted(block for block in found if block <= most))
 
-    def scratch_bytes(self, graph: Graph, op: Op, block: int) -> int:
+    def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
         kind, words = self.kind, _words(graph, op)
         inputs = kind.inputs * block * words
         weights = kind.panels * _CHANNELS * words
         sums = ceil(block / _GROUP_TILES) * kind.products * _GROUP_TILES * _CHANNELS
         surplus = block * kind.out_size**2 if kind.has_surplus else 0
-        return _WORD_BYTES * (inputs + weights + sums + surplus)
+        return _WORD_BYTES * (inputs + surplus + cores * (weights + sums))
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         return pack_taps(weights)
@@ -172,6 +172,7 @@ class TiledConvolution:
             self.cycles.of(self.kind, amounts),
             _scratch_traffic(self.kind, amounts),
             channel_bytes * amounts.channels * amounts.blocks,
+            meetings=2 * amounts.blocks,
         )
 
 

@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from math import ceil
 
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.kernels.catalogue import convolution_kernel, convolution_work
+from tinyanime.codegen.kernels.catalogue import call_work
 from tinyanime.codegen.kernels.plain import plain_kernel
-from tinyanime.codegen.kernels.plain_work import plain_work
 from tinyanime.codegen.kernels.spec import Work
+from tinyanime.codegen.kernels.team import team_cycles
 from tinyanime.codegen.schedule.plan import Call
 
 AccessCost = Callable[[str], int]
 """Access cost (`Bank.access_cost`) of the bank that holds a buffer; 1 for tightly coupled memory."""
 
 _WORD_BYTES = 4
-_CALL_INSTRUCTIONS = 200
-"""What another call for other channels costs beside its share of the work."""
 
 
 def _tightly_coupled(buffer: str) -> int:
@@ -38,27 +36,27 @@ class CostModel:
 
     def call_work(self, graph: Graph, call: Call) -> Work:
         """What one kernel call does by itself, estimated. Of calls without a kernel: by the plain one."""
-        op, rows = graph.ops[call.op], call.output.rows.count
+        op = graph.ops[call.op]
         kernel = call.kernel or plain_kernel(graph, op)
-        channels = call.channels.count if call.channels else None
-        if convolution_kernel(kernel) is None:
-            return plain_work(kernel, graph, op, rows, channels)
-        work = convolution_work(kernel, graph, op, rows)
-        return work if channels is None else _part(work, channels / graph.output_tensor(op).channels)
+        return call_work(kernel, graph, op, call.output.rows.count, call.channels.count if call.channels else None)
 
     def call_instructions(self, graph: Graph, call: Call) -> int:
         """Instructions of one kernel call, estimated."""
         return self.call_work(graph, call).instructions + self._interleaving(graph, call)
 
     def call_cycles(self, graph: Graph, call: Call, access_cost: AccessCost = _tightly_coupled) -> int:
-        """Modelled core cycles: the kernel's own, slower banks of operands and scratch, weights read from flash."""
+        """Modelled cycles: the kernel's own, slower banks of operands and scratch, weights read from flash.
+
+        Cores that compute it together share out the first of these only: they share the memories.
+        """
         work = self.call_work(graph, call)
         rows = ((view.buffer, view.rows.count * graph.tensors[view.tensor].row_bytes) for view in call.inputs)
         output = (call.output.buffer, call.output.rows.count * graph.tensors[call.output.tensor].row_bytes)
         waits = sum(_waits(size, access_cost(buffer)) for buffer, size in (*rows, output))
         if call.scratch:
             waits += _waits(work.scratch_bytes, access_cost(call.scratch))
-        return work.cycles + self._interleaving(graph, call) + waits + self.weight_cycles(graph, call)
+        cycles = team_cycles(work, call.cores)
+        return cycles + self._interleaving(graph, call) + waits + self.weight_cycles(graph, call)
 
     def weight_cycles(self, graph: Graph, call: Call) -> int:
         """Cycles lost by reading weights from flash, as often as the kernel reads them there."""
@@ -75,16 +73,6 @@ class CostModel:
         if not call.tile or call.channels is None:
             return 0
         return call.output.rows.count * graph.tensors[call.output.tensor].width * call.channels.count
-
-
-def _part(work: Work, share: float) -> Work:
-    """Of a call for a part of the output channels: packing the inputs is shared out, since it is done once."""
-    return Work(
-        ceil(work.instructions * share) + _CALL_INSTRUCTIONS,
-        ceil(work.cycles * share) + _CALL_INSTRUCTIONS,
-        ceil(work.scratch_bytes * share),
-        ceil(work.weight_bytes * share),
-    )
 
 
 def _waits(size_bytes: int, access_cost: int) -> int:

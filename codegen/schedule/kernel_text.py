@@ -44,7 +44,7 @@ def study_kernels(schedule: Schedule, rule: KernelRule) -> tuple[KernelStudy, ..
         if not macs:
             continue
         candidates = rule.candidates(graph, op, most)
-        chosen = _chosen(candidates, kernels[index], graph, op, most)
+        chosen = _chosen(candidates, kernels[index], graph, op, most, rule)
         best: dict[str, Candidate] = {}
         for candidate in candidates:
             if candidate.kernel.function != chosen.kernel.function:
@@ -73,17 +73,20 @@ def _is_of_another_kind(refusal: Refusal) -> bool:
 
 
 def candidate_text(candidate: Candidate) -> str:
-    """Name, block, cycles and working memory."""
+    """Name, block, cores if more than one, cycles and working memory."""
     block = f", blocks of {candidate.kernel.block}" if candidate.kernel.block else ""
+    cores = f", on {candidate.cores} cores" if candidate.cores > 1 else ""
     return (
-        f"{candidate.kernel.function}{block}: {candidate.cost:,} cycles, "
+        f"{candidate.kernel.function}{block}{cores}: {candidate.cost:,} cycles, "
         f"{candidate.scratch_bytes:,} bytes of working memory"
     )
 
 
-def _chosen(candidates: tuple[Candidate, ...], kernel: Kernel, graph: Graph, op: Op, rows: int) -> Candidate:
+def _chosen(
+    candidates: tuple[Candidate, ...], kernel: Kernel, graph: Graph, op: Op, rows: int, rule: KernelRule
+) -> Candidate:
     """The candidate of `kernel`; a portable kernel is none where another family was asked for and did not fit."""
     for candidate in candidates:
         if candidate.kernel == kernel:
             return candidate
-    return Candidate(kernel, 0, plain_work(kernel, graph, op, rows))
+    return Candidate(kernel, 0, plain_work(kernel, graph, op, rows), rule.call_cores(graph, op, rows, kernel))

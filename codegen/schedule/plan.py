@@ -97,6 +97,8 @@ class Call:
     through the buffer `tile` (int8 [rows, columns, channels of the range]), which is empty where the range is all
     channels; those of convolve.h write between the other channels by themselves. `packed`: `scratch` holds the inputs
     of these rows as such a kernel wants them, from the call before, which was for other channels of the same rows.
+
+    `cores` compute it together, each a share of its work; 1: core 0 alone.
     """
 
     op: int
@@ -110,6 +112,7 @@ class Call:
     tile: str = ""
     kernel: Kernel | None = None
     packed: bool = False
+    cores: int = 1
 
 
 @dataclass(frozen=True, slots=True)

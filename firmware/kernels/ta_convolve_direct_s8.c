@@ -2,6 +2,7 @@
 
 #include "tinyanime/convolve.h"
 #include "tinyanime/fast_code.h"
+#include "tinyanime/share.h"
 
 #include "ta_convolution.h"
 #include "ta_gemm_s16.h"
@@ -19,7 +20,8 @@
 enum { GROUP = 4, WORDS_PER_GROUP = 2, ELEMENT_LIMIT = 1 << 16 };
 
 /* Working memory, one part behind the other: each serves as the room that ta_gemm_s16 may read behind the one before.
- * The lines are not needed any more when the weights are widened, and lie in their place. */
+ * The lines are not needed any more when the weights are widened, and lie in their place. Weights and sums are there
+ * for each core. */
 typedef struct {
     uint32_t *columns; /* [block / 2][words][2] */
     uint32_t *weights; /* [words][4] */
@@ -54,20 +56,26 @@ static bool has_lines(const ta_convolution *layer) {
     return layer->in_channels % GROUP != 0;
 }
 
+/* One core's weights and sums. */
+static uint32_t product_words(uint32_t words, uint32_t block) {
+    return TA_PANEL_CHANNELS * (words + block) + TA_SUMS_OVERREAD / (uint32_t)sizeof(int32_t);
+}
+
 uint32_t ta_convolve_direct_s8_scratch_bytes(const ta_convolution *layer) {
     const uint32_t block = layer->block, words = WORDS_PER_GROUP * groups_per_column(layer);
     const uint32_t lines = has_lines(layer) ? block * words / 2 : 0;
-    const uint32_t products = TA_PANEL_CHANNELS * (words + block) + TA_SUMS_OVERREAD / sizeof(int32_t);
+    const uint32_t products = TA_CORES * product_words(words, block);
     return (uint32_t)sizeof(uint32_t) * (block * words + (lines > products ? lines : products));
 }
 
 static workspace divide(const ta_convolution *layer, void *scratch) {
     const uint32_t words = WORDS_PER_GROUP * groups_per_column(layer);
     uint32_t *columns = scratch;
-    uint32_t *weights = columns + layer->block * words;
+    uint32_t *behind = columns + layer->block * words;
+    uint32_t *weights = behind + ta_team_rank() * product_words(words, layer->block);
     int32_t *sums = (int32_t *)(weights + TA_PANEL_CHANNELS * words);
     return (workspace){
-        .columns = columns, .weights = weights, .sums = sums, .lines = has_lines(layer) ? (int8_t *)weights : NULL};
+        .columns = columns, .weights = weights, .sums = sums, .lines = has_lines(layer) ? (int8_t *)behind : NULL};
 }
 
 /* Word `word` of column `index` of the block. */
@@ -259,12 +267,13 @@ static void pack_segment(const conv_call *call, const segment *pixels) {
     }
 }
 
-/* Packs `count` pixels from number `first` of the call on. */
+/* Packs the calling core's share of a block of `count` pixels, from number `first` of the call on. */
 static void pack_block(const conv_call *call, uint32_t first, uint32_t count) {
-    const uint32_t width = call->layer->out_width;
-    segment pixels = {.row = call->rows->out_row_begin + first / width, .column = first % width, .index = 0};
-    while (pixels.index < count) {
-        const uint32_t to_end = width - pixels.column, left = count - pixels.index;
+    const ta_share share = ta_share_of(count, TA_PANEL_COLUMNS);
+    const uint32_t width = call->layer->out_width, begin = first + share.begin;
+    segment pixels = {.row = call->rows->out_row_begin + begin / width, .column = begin % width, .index = share.begin};
+    while (pixels.index < share.end) {
+        const uint32_t to_end = width - pixels.column, left = share.end - pixels.index;
         pixels.count = to_end < left ? to_end : left;
         pack_segment(call, &pixels);
         pixels.index += pixels.count;
@@ -272,7 +281,8 @@ static void pack_block(const conv_call *call, uint32_t first, uint32_t count) {
         pixels.row++;
     }
     if (call->memory.lines != NULL) {
-        widen_columns(call, 0, count, 0, call->memory.lines, GROUP * call->groups, call->groups);
+        widen_columns(call, share.begin, ta_share_count(share), 0, line_byte(call, share.begin, 0),
+                      GROUP * call->groups, call->groups);
     }
 }
 
@@ -335,21 +345,28 @@ __attribute__((noinline)) static void widen_weights(const int8_t *data, uint32_t
     }
 }
 
-/* Multiplies a packed block with all weights of the call and stores its outputs. */
+/* Multiplies a packed block with all weights of the call and stores its outputs: the calling core's share of them. */
 static void multiply_block(const conv_call *call, const ta_weights *weights, uint32_t count, int8_t *output) {
     const ta_convolution *layer = call->layer;
     const int8_t *data = weights->data;
-    const ta_gemm_operands operands = {.columns = call->memory.columns,
-                                       .weights = call->memory.weights,
-                                       .sums = call->memory.sums,
-                                       .words = WORDS_PER_GROUP * call->groups,
-                                       .count = count};
+    const uint32_t groups = (weights->channels + TA_PANEL_CHANNELS - 1u) / TA_PANEL_CHANNELS;
+    ta_gemm_operands operands = {.columns = call->memory.columns,
+                                 .weights = call->memory.weights,
+                                 .sums = call->memory.sums,
+                                 .words = WORDS_PER_GROUP * call->groups,
+                                 .count = count};
     ta_panel_channels panel = {
         .channels = layer->channels + weights->first_channel, .minimum = layer->minimum, .maximum = layer->maximum};
-    for (uint32_t left = weights->channels; left != 0; left -= panel.count) {
+    for (uint32_t group = 0, left = weights->channels; left != 0; group++, left -= panel.count) {
         panel.count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
-        widen_weights(data, panel.count, call->groups, call->memory.weights);
-        ta_gemm_store(&operands, &panel, output, layer->out_channels);
+        const ta_share columns = ta_share_of_group(group, groups, count, TA_PANEL_COLUMNS);
+        if (TA_CORES == 1 || ta_share_count(columns) != 0u) {
+            operands.columns = call->memory.columns + columns.begin * operands.words;
+            operands.count = ta_share_count(columns);
+            widen_weights(data, panel.count, call->groups, call->memory.weights);
+            ta_gemm_store(&operands, &panel, output + columns.begin * (uint32_t)layer->out_channels,
+                          layer->out_channels);
+        }
         data += panel.count * GROUP * call->groups;
         panel.channels += panel.count;
         output += panel.count;
@@ -377,9 +394,13 @@ ta_status ta_convolve_direct_s8(const ta_convolution *layer, const ta_rows *rows
     int8_t *output = rows->output + weights->first_channel;
     for (uint32_t first = 0; first < pixels; first += layer->block) {
         const uint32_t count = pixels - first < layer->block ? pixels - first : layer->block;
+        if (TA_CORES > 1 && first != 0u) {
+            ta_team_meet(); /* Nobody uses the last block's columns any more, nor weights in the lines' place. */
+        }
         if (rows->packed == 0) {
             pack_block(&call, first, count);
         }
+        ta_team_meet();
         multiply_block(&call, weights, count, output + first * (uint32_t)layer->out_channels);
     }
     return TA_OK;

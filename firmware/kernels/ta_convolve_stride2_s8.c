@@ -13,16 +13,16 @@
 enum { TAPS = 3, INPUTS = 5, OUTPUTS = 2, IN_STEP = 4, PRODUCTS = INPUTS * INPUTS, PANELS = 16 };
 
 static inline uint32_t widen(const int8_t *bytes, uint32_t half) {
-    return half == 0u ? ta_widen_even(0, ta_load_word(bytes)) : ta_widen_odd(0, ta_load_word(bytes));
+    return half == 0u ? ta_number_even(0, ta_load_word(bytes)) : ta_number_odd(0, ta_load_word(bytes));
 }
 
 /* The u of a row of taps, to panels from `panel` on; returns the place of the next row. */
 static inline uint32_t *store_weights(uint32_t g0, uint32_t g1, uint32_t g2, uint32_t *panel, uint32_t panel_stride) {
     uint32_t *later = ta_steps_behind(panel, 2, panel_stride);
-    *panel = g0;
-    *ta_steps_behind(panel, 1, panel_stride) = ta_add_lanes(g0, g2);
-    *later = g2;
-    *ta_steps_behind(later, 1, panel_stride) = g1;
+    *panel = ta_lanes_of(g0);
+    *ta_steps_behind(panel, 1, panel_stride) = ta_lanes_of(ta_add_numbers(g0, g2));
+    *later = ta_lanes_of(g2);
+    *ta_steps_behind(later, 1, panel_stride) = ta_lanes_of(g1);
     return ta_steps_behind(later, 2, panel_stride);
 }
 
@@ -34,8 +34,8 @@ static inline void transform_taps(const int8_t *weights, uint32_t half, uint32_t
         }
     }
     panel = store_weights(g[0][0], g[0][1], g[0][2], panel, panel_stride);
-    panel = store_weights(ta_add_lanes(g[0][0], g[2][0]), ta_add_lanes(g[0][1], g[2][1]),
-                          ta_add_lanes(g[0][2], g[2][2]), panel, panel_stride);
+    panel = store_weights(ta_add_numbers(g[0][0], g[2][0]), ta_add_numbers(g[0][1], g[2][1]),
+                          ta_add_numbers(g[0][2], g[2][2]), panel, panel_stride);
     panel = store_weights(g[2][0], g[2][1], g[2][2], panel, panel_stride);
     store_weights(g[1][0], g[1][1], g[1][2], panel, panel_stride);
 }

@@ -11,11 +11,11 @@
 enum { TAPS = 3, INPUTS = 4, OUTPUTS = 2, PRODUCTS = INPUTS * INPUTS };
 
 typedef struct {
-    uint32_t lanes[INPUTS];
+    uint32_t numbers[INPUTS];
 } four;
 
-static inline uint32_t widen(const int8_t *bytes, uint32_t half, uint32_t lanes) {
-    return half == 0u ? ta_widen_even(lanes, ta_load_word(bytes)) : ta_widen_odd(lanes, ta_load_word(bytes));
+static inline uint32_t widen(const int8_t *bytes, uint32_t half, uint32_t number) {
+    return half == 0u ? ta_number_even(number, ta_load_word(bytes)) : ta_number_odd(number, ta_load_word(bytes));
 }
 
 static inline four load_row(const int8_t *row, uint32_t pixel_bytes, uint32_t half, uint32_t offset) {
@@ -25,29 +25,29 @@ static inline four load_row(const int8_t *row, uint32_t pixel_bytes, uint32_t ha
 }
 
 static inline four added(four a, four b) {
-    return (four){{ta_add_lanes(a.lanes[0], b.lanes[0]), ta_add_lanes(a.lanes[1], b.lanes[1]),
-                   ta_add_lanes(a.lanes[2], b.lanes[2]), ta_add_lanes(a.lanes[3], b.lanes[3])}};
+    return (four){{ta_add_numbers(a.numbers[0], b.numbers[0]), ta_add_numbers(a.numbers[1], b.numbers[1]),
+                   ta_add_numbers(a.numbers[2], b.numbers[2]), ta_add_numbers(a.numbers[3], b.numbers[3])}};
 }
 
 static inline four subtracted(four a, four b) {
-    return (four){{ta_subtract_lanes(a.lanes[0], b.lanes[0]), ta_subtract_lanes(a.lanes[1], b.lanes[1]),
-                   ta_subtract_lanes(a.lanes[2], b.lanes[2]), ta_subtract_lanes(a.lanes[3], b.lanes[3])}};
+    return (four){{ta_subtract_numbers(a.numbers[0], b.numbers[0]), ta_subtract_numbers(a.numbers[1], b.numbers[1]),
+                   ta_subtract_numbers(a.numbers[2], b.numbers[2]), ta_subtract_numbers(a.numbers[3], b.numbers[3])}};
 }
 
 /* The v of a row, to inputs from `input` on; returns the place of the next row. */
 static inline uint32_t *store_inputs(four d, uint32_t *input, uint32_t input_stride) {
     uint32_t *later = ta_steps_behind(input, 2, input_stride);
-    *input = ta_subtract_lanes(d.lanes[0], d.lanes[2]);
-    *ta_steps_behind(input, 1, input_stride) = ta_add_lanes(d.lanes[1], d.lanes[2]);
-    *later = ta_subtract_lanes(d.lanes[2], d.lanes[1]);
-    *ta_steps_behind(later, 1, input_stride) = ta_subtract_lanes(d.lanes[1], d.lanes[3]);
+    *input = ta_lanes_of(ta_subtract_numbers(d.numbers[0], d.numbers[2]));
+    *ta_steps_behind(input, 1, input_stride) = ta_lanes_of(ta_add_numbers(d.numbers[1], d.numbers[2]));
+    *later = ta_lanes_of(ta_subtract_numbers(d.numbers[2], d.numbers[1]));
+    *ta_steps_behind(later, 1, input_stride) = ta_lanes_of(ta_subtract_numbers(d.numbers[1], d.numbers[3]));
     return ta_steps_behind(later, 2, input_stride);
 }
 
 /* One word of all 16 inputs. */
 static inline void transform_half(const ta_tile_inputs *tile, const int8_t *top, uint32_t half, uint32_t *input,
                                   uint32_t input_stride) {
-    const uint32_t offset = ((uint32_t)tile->in_offset & 0xFFFFu) * 0x10001u, row = tile->row_bytes;
+    const uint32_t offset = ta_number_of(tile->in_offset), row = tile->row_bytes;
     const four upper = load_row(top + row, tile->pixel_bytes, half, offset);
     const four lower = load_row(top + 2u * row, tile->pixel_bytes, half, offset);
     input = store_inputs(subtracted(load_row(top, tile->pixel_bytes, half, offset), lower), input, input_stride);
@@ -70,12 +70,12 @@ static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint3
 
 /* The u of a row of taps, to panels from `panel` on; returns the place of the next row. */
 static inline uint32_t *store_weights(uint32_t g0, uint32_t g1, uint32_t g2, uint32_t *panel, uint32_t panel_stride) {
-    const uint32_t outer = ta_add_lanes(g0, g2);
+    const uint32_t outer = ta_add_numbers(g0, g2);
     uint32_t *later = ta_steps_behind(panel, 2, panel_stride);
-    *panel = g0;
-    *ta_steps_behind(panel, 1, panel_stride) = ta_add_lanes(outer, g1);
-    *later = ta_subtract_lanes(outer, g1);
-    *ta_steps_behind(later, 1, panel_stride) = g2;
+    *panel = ta_lanes_of(g0);
+    *ta_steps_behind(panel, 1, panel_stride) = ta_lanes_of(ta_add_numbers(outer, g1));
+    *later = ta_lanes_of(ta_subtract_numbers(outer, g1));
+    *ta_steps_behind(later, 1, panel_stride) = ta_lanes_of(g2);
     return ta_steps_behind(later, 2, panel_stride);
 }
 
@@ -86,9 +86,9 @@ static inline void transform_taps(const int8_t *weights, uint32_t half, uint32_t
         const uint32_t middle = widen(tap + TAPS * TA_QUAD, half, 0);
         first[column] = widen(tap, half, 0);
         last[column] = widen(tap + 2u * TAPS * TA_QUAD, half, 0);
-        const uint32_t outer = ta_add_lanes(first[column], last[column]);
-        sum[column] = ta_add_lanes(outer, middle);
-        difference[column] = ta_subtract_lanes(outer, middle);
+        const uint32_t outer = ta_add_numbers(first[column], last[column]);
+        sum[column] = ta_add_numbers(outer, middle);
+        difference[column] = ta_subtract_numbers(outer, middle);
     }
     panel = store_weights(first[0], first[1], first[2], panel, panel_stride);
     panel = store_weights(sum[0], sum[1], sum[2], panel, panel_stride);

@@ -1,5 +1,6 @@
 #include "tinyanime/convolve.h"
 #include "tinyanime/fast_code.h"
+#include "tinyanime/share.h"
 
 #include "ta_convolution.h"
 #include "ta_depthwise_3x3.h"
@@ -34,10 +35,15 @@ static uint32_t panel_words(const ta_depthwise_3x3_sizes *sizes) {
     return CHANNELS * sizes->columns;
 }
 
+/* Of one core. */
+static uint32_t part_bytes(const ta_depthwise_3x3_sizes *sizes) {
+    return (uint32_t)sizeof(uint32_t) * (panel_words(sizes) + tiled_positions(sizes, sizes->rows)) +
+           CHANNELS * (uint32_t)sizeof(ta_depthwise_3x3_lane);
+}
+
 uint32_t ta_depthwise_3x3_s8_scratch_bytes(const ta_convolution *layer) {
     const ta_depthwise_3x3_sizes sizes = sizes_of(layer);
-    return (uint32_t)sizeof(uint32_t) * (panel_words(&sizes) + tiled_positions(&sizes, sizes.rows)) +
-           CHANNELS * (uint32_t)sizeof(ta_depthwise_3x3_lane);
+    return TA_CORES * part_bytes(&sizes);
 }
 
 /* Panel rows that are alike: what is the same for all columns of all of them. Steps and gaps are in bytes. */
@@ -296,6 +302,20 @@ static void compute_rows(const ta_depthwise_3x3_call *call, uint32_t row, uint32
     }
 }
 
+/* The output rows `share` of the call, of the 4 channels from `first` on whose weights begin at `data`. */
+static void compute_channels(const ta_depthwise_3x3_call *call, uint32_t first, const int8_t *data, ta_share share) {
+    const ta_convolution *layer = call->layer;
+    const ta_rows *rows = call->rows;
+    /* Without a readable row there need be no map. */
+    const int8_t *input = rows->in_rows != 0 ? rows->input + first : rows->input;
+    prepare_lanes(call, data, layer->channels + first);
+    for (uint32_t row = share.begin; row < share.end; row += call->sizes.rows) {
+        const uint32_t count = at_most(share.end - row, call->sizes.rows);
+        int8_t *output = rows->output + (size_t)row * layer->out_width * layer->out_channels;
+        compute_rows(call, rows->out_row_begin + row, count, input, output + first);
+    }
+}
+
 static bool is_accepted(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights) {
     return ta_convolution_is_valid(layer) && ta_rows_are_valid(layer, rows) && ta_weights_are_valid(layer, weights) &&
            ta_windows_are_readable(layer, rows) && rows->packed == 0 && layer->in_channels == layer->out_channels &&
@@ -312,7 +332,8 @@ ta_status ta_depthwise_3x3_s8(const ta_convolution *layer, const ta_rows *rows, 
     if (scratch_bytes < ta_depthwise_3x3_s8_scratch_bytes(layer)) {
         return TA_ERROR_SCRATCH;
     }
-    ta_depthwise_3x3_call call = {.layer = layer, .rows = rows, .sizes = sizes_of(layer), .constants = scratch};
+    ta_depthwise_3x3_call call = {.layer = layer, .rows = rows, .sizes = sizes_of(layer)};
+    call.constants = (void *)((char *)scratch + ta_team_rank() * part_bytes(&call.sizes));
     call.panel = (uint32_t *)(call.constants + CHANNELS);
     call.stage = call.panel + panel_words(&call.sizes);
     /* What windows read of a row: no window reads the map's columns behind that. */
@@ -320,19 +341,15 @@ ta_status ta_depthwise_3x3_s8(const ta_convolution *layer, const ta_rows *rows, 
     call.inside = at_most(layer->pad_left, at_most(read, call.sizes.pitch));
     call.count = at_most(layer->in_width, at_most(read, call.sizes.pitch) - call.inside);
     clear_sides(&call);
+    const uint32_t groups = weights->channels / CHANNELS;
+    const uint32_t row_count = (uint32_t)(rows->out_row_end - rows->out_row_begin);
     const int8_t *data = weights->data;
     for (uint32_t done = 0; done < weights->channels; done += CHANNELS) {
-        const uint32_t first = weights->first_channel + done;
-        /* Without a readable row there need be no map. */
-        const int8_t *input = rows->in_rows != 0 ? rows->input + first : rows->input;
-        prepare_lanes(&call, data, layer->channels + first);
-        data += SIDE * SIDE * CHANNELS;
-        for (uint32_t row = rows->out_row_begin; row < rows->out_row_end; row += call.sizes.rows) {
-            const uint32_t count = at_most(rows->out_row_end - row, call.sizes.rows);
-            int8_t *output =
-                rows->output + (size_t)(row - rows->out_row_begin) * layer->out_width * layer->out_channels;
-            compute_rows(&call, row, count, input, output + first);
+        const ta_share share = ta_share_of_group(done / CHANNELS, groups, row_count, 1);
+        if (TA_CORES == 1 || ta_share_count(share) != 0u) {
+            compute_channels(&call, weights->first_channel + done, data, share);
         }
+        data += SIDE * SIDE * CHANNELS;
     }
     return TA_OK;
 }

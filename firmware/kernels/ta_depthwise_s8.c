@@ -2,6 +2,7 @@
 
 #include "tinyanime/convolve.h"
 #include "tinyanime/fast_code.h"
+#include "tinyanime/share.h"
 
 #include "ta_bytes.h"
 #include "ta_convolution.h"
@@ -33,9 +34,14 @@ static ta_depthwise_sizes sizes_of(const ta_convolution *layer) {
                                 .stage = outputs};
 }
 
+/* Of one core. */
+static uint32_t part_words(const ta_depthwise_sizes *sizes) {
+    return sizes->pairs * sizes->panel + 4u * sizes->rotation + sizes->stage;
+}
+
 uint32_t ta_depthwise_s8_scratch_bytes(const ta_convolution *layer) {
     const ta_depthwise_sizes sizes = sizes_of(layer);
-    return 4u * (sizes.pairs * sizes.panel + 4u * sizes.rotation + sizes.stage);
+    return 4u * TA_CORES * part_words(&sizes);
 }
 
 /* The first `count` bytes at `bytes`, then zeros. */
@@ -258,6 +264,22 @@ static bool is_depthwise(const ta_convolution *layer, const ta_rows *rows, const
            layer->dilation_height == 1 && layer->dilation_width == 1;
 }
 
+/* The output rows `share` of a call, of the channels from `channel` on whose weights begin at `taps`. */
+static void compute_channels(ta_depthwise_part *part, const ta_rows *rows, uint32_t channel, const int8_t *taps,
+                             ta_share share) {
+    const ta_convolution *layer = part->layer;
+    widen_taps(part, taps, 0);
+    if (layer->stride_height % 2u != 0) { /* Else all windows begin in even rows. */
+        widen_taps(part, taps, 1);
+    }
+    int8_t *output = rows->output + (size_t)share.begin * layer->out_width * layer->out_channels + channel;
+    for (uint32_t column = 0; column < layer->out_width; column += layer->block) {
+        place(part, rows, channel, column);
+        compute_part(part, rows->out_row_begin + share.begin, rows->out_row_begin + share.end,
+                     output + (size_t)column * layer->out_channels);
+    }
+}
+
 ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, const ta_weights *weights, void *scratch,
                           uint32_t scratch_bytes) {
     if (!ta_convolution_is_valid(layer) || !is_depthwise(layer, rows, weights) || !ta_rows_are_valid(layer, rows) ||
@@ -268,22 +290,19 @@ ta_status ta_depthwise_s8(const ta_convolution *layer, const ta_rows *rows, cons
         return TA_ERROR_SCRATCH;
     }
     ta_depthwise_part part = {.layer = layer, .sizes = sizes_of(layer), .panels = scratch};
+    part.panels += ta_team_rank() * part_words(&part.sizes);
     part.taps = part.panels + part.sizes.pairs * part.sizes.panel;
     part.stage = part.taps + 4u * part.sizes.rotation;
+    const uint32_t groups = (weights->channels + CHANNELS - 1u) / CHANNELS;
+    const uint32_t row_count = (uint32_t)(rows->out_row_end - rows->out_row_begin);
     const int8_t *taps = weights->data;
     for (uint32_t done = 0; done < weights->channels; done += CHANNELS) {
-        const uint32_t channel = weights->first_channel + done;
-        part.lanes = at_most(weights->channels - done, CHANNELS);
-        widen_taps(&part, taps, 0);
-        if (layer->stride_height % 2u != 0) { /* Else all windows begin in even rows. */
-            widen_taps(&part, taps, 1);
+        const ta_share share = ta_share_of_group(done / CHANNELS, groups, row_count, 1);
+        if (TA_CORES == 1 || ta_share_count(share) != 0u) {
+            part.lanes = at_most(weights->channels - done, CHANNELS);
+            compute_channels(&part, rows, weights->first_channel + done, taps, share);
         }
         taps += CHANNELS * (uint32_t)layer->kernel_height * layer->kernel_width;
-        for (uint32_t column = 0; column < layer->out_width; column += layer->block) {
-            place(&part, rows, channel, column);
-            compute_part(&part, rows->out_row_begin, rows->out_row_end,
-                         rows->output + (size_t)column * layer->out_channels + channel);
-        }
     }
     return TA_OK;
 }

@@ -159,6 +159,102 @@ TA_NAKED TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, con
                                         "pop {r4-r7, pc}\n");
 }
 
+#elif defined(__riscv) && __riscv_xlen == 32 && defined(__riscv_mul) && !defined(__riscv_32e)
+
+/* LH extends while it loads, so elements are read one by one: two pairs of columns times four channels, 8 loads for 16
+ * products and as many additions. No element is needed again, and a product is added behind the next one. Four words
+ * are unrolled; where `words` is no multiple of 4, the first pass is half of one.
+ * a0 and a2 both pairs of columns, a1 weights, a3 their end, a4 to a7 weights, t0 and t1 columns, t2 and ra products,
+ * s0 to s11 and t3 to t6 sums. A last odd pair goes alone, with sums in s0 to s7. gp and tp stay as they are: an
+ * operating system may want them in an interrupt. */
+/* clang-format off */
+#define PAIR_BYTES "0(sp)"
+#define WEIGHTS "4(sp)"
+#define SUMS "8(sp)"
+#define PAIRS_LEFT "12(sp)"
+#define LOAD(to, offset, from) "lh " to ", " offset "(" from ")\n"
+/* One column's element times those of all channels. */
+#define PRODUCTS(column, sum_0, sum_1, sum_2, sum_3)                                                                   \
+    "mul t2, " column ", a4\n"                                                                                         \
+    "mul ra, " column ", a5\n"                                                                                         \
+    "add " sum_0 ", " sum_0 ", t2\n"                                                                                   \
+    "add " sum_1 ", " sum_1 ", ra\n"                                                                                   \
+    "mul t2, " column ", a6\n"                                                                                         \
+    "mul ra, " column ", a7\n"                                                                                         \
+    "add " sum_2 ", " sum_2 ", t2\n"                                                                                   \
+    "add " sum_3 ", " sum_3 ", ra\n"
+#define LOAD_WEIGHTS(at)                                                                                               \
+    LOAD("a4", at, "a1") LOAD("a5", at " + 4", "a1") LOAD("a6", at " + 8", "a1") LOAD("a7", at " + 12", "a1")
+#define TWO_PAIRS(columns, weights)                                                                                    \
+    LOAD_WEIGHTS(weights) LOAD("t0", columns, "a0") LOAD("t1", columns " + 4", "a0")                                   \
+    PRODUCTS("t0", "s0", "s2", "s4", "s6") LOAD("t0", columns, "a2")                                                   \
+    PRODUCTS("t1", "s1", "s3", "s5", "s7") LOAD("t1", columns " + 4", "a2")                                            \
+    PRODUCTS("t0", "s8", "s10", "t3", "t5")                                                                            \
+    PRODUCTS("t1", "s9", "s11", "t4", "t6")
+#define ONE_PAIR(columns, weights)                                                                                     \
+    LOAD_WEIGHTS(weights) LOAD("t0", columns, "a0") LOAD("t1", columns " + 4", "a0")                                   \
+    PRODUCTS("t0", "s0", "s2", "s4", "s6")                                                                             \
+    PRODUCTS("t1", "s1", "s3", "s5", "s7")
+/* Both elements of a word. */
+#define WORD(pairs, columns, weights) pairs(columns, weights) pairs(columns " + 2", weights " + 2")
+#define CLEAR(register) "li " register ", 0\n"
+#define CLEAR_EIGHT(a, b, c, d, e, f, g, h)                                                                            \
+    CLEAR(a) CLEAR(b) CLEAR(c) CLEAR(d) CLEAR(e) CLEAR(f) CLEAR(g) CLEAR(h)
+#define STORE(register, at) "sw " register ", " at "(t0)\n"
+#define SAVED(operation)                                                                                               \
+    operation " ra, 16(sp)\n" operation " s0, 20(sp)\n" operation " s1, 24(sp)\n" operation " s2, 28(sp)\n"            \
+    operation " s3, 32(sp)\n" operation " s4, 36(sp)\n" operation " s5, 40(sp)\n" operation " s6, 44(sp)\n"            \
+    operation " s7, 48(sp)\n" operation " s8, 52(sp)\n" operation " s9, 56(sp)\n" operation " s10, 60(sp)\n"           \
+    operation " s11, 64(sp)\n"
+/* All words; `back` and `forth` move the other pair's pointer where there is one. */
+#define PASS(pairs, back, forth)                                                                                       \
+    "andi t0, t2, 2\n"                                                                                                 \
+    "beqz t0, 3f\n"                                                                                                    \
+    "addi a0, a0, -16\n" back                                                                                          \
+    "addi a1, a1, -32\n"                                                                                               \
+    "j 4f\n"                                                                                                           \
+    "3:\n" WORD(pairs, "0", "0") WORD(pairs, "8", "16")                                                                \
+    "4:\n" WORD(pairs, "16", "32") WORD(pairs, "24", "48")                                                             \
+    "addi a1, a1, 64\n"                                                                                                \
+    "addi a0, a0, 32\n" forth                                                                                          \
+    "bne a1, a3, 3b\n"
+/* clang-format on */
+
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* A naked function takes them from the registers. */
+TA_NAKED TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32_t *weights, uint32_t words,
+                                                    uint32_t pairs, int32_t *sums) {
+    __asm volatile("addi sp, sp, -80\n" SAVED("sw") "slli t0, a2, 3\n"
+                                                    "sw t0, " PAIR_BYTES "\n"
+                                                    "sw a1, " WEIGHTS "\n"
+                                                    "sw a4, " SUMS "\n"
+                                                    "sw a3, " PAIRS_LEFT "\n"
+                                                    "slli a3, a2, 4\n"
+                                                    "add a3, a3, a1\n"
+                                                    "1:\n"
+                                                    "lw t0, " PAIRS_LEFT "\n"
+                                                    "lw a1, " WEIGHTS "\n"
+                                                    "lw t1, " PAIR_BYTES "\n"
+                                                    "addi t0, t0, -2\n"
+                                                    "sw t0, " PAIRS_LEFT "\n"
+                                                    "srli t2, t1, 3\n" /* words */
+                   CLEAR_EIGHT("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7") "bltz t0, 2f\n"
+                   "add a2, a0, t1\n" CLEAR_EIGHT("s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6")
+                       PASS(TWO_PAIRS, "addi a2, a2, -16\n", "addi a2, a2, 32\n") "lw t0, " SUMS "\n"
+                                                                                  "mv a0, a2\n"
+                   STORE("s0", "0") STORE("s1", "4") STORE("s2", "8") STORE("s3", "12") STORE("s4", "16")
+                       STORE("s5", "20") STORE("s6", "24") STORE("s7", "28") STORE("s8", "32") STORE("s9", "36")
+                           STORE("s10", "40") STORE("s11", "44") STORE("t3", "48") STORE("t4", "52") STORE("t5", "56")
+                               STORE("t6", "60") "addi t0, t0, 64\n"
+                                                 "lw t1, " PAIRS_LEFT "\n"
+                                                 "sw t0, " SUMS "\n"
+                                                 "bnez t1, 1b\n"
+                                                 "j 6f\n"
+                                                 "2:\n" PASS(ONE_PAIR, "", "") "lw t0, " SUMS "\n"
+                   STORE("s0", "0") STORE("s1", "4") STORE("s2", "8") STORE("s3", "12") STORE("s4", "16")
+                       STORE("s5", "20") STORE("s6", "24") STORE("s7", "28") "6:\n" SAVED("lw") "addi sp, sp, 80\n"
+                                                                                                "ret\n");
+}
+
 #else
 
 /* Low and high int16 element of a word. */

@@ -164,11 +164,11 @@ void ta_stride2_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t in
 #else
 
 typedef struct {
-    uint32_t lanes[INPUTS];
+    uint32_t numbers[INPUTS];
 } five;
 
-static inline uint32_t widen(const int8_t *bytes, uint32_t half, uint32_t lanes) {
-    return half == 0u ? ta_widen_even(lanes, ta_load_word(bytes)) : ta_widen_odd(lanes, ta_load_word(bytes));
+static inline uint32_t widen(const int8_t *bytes, uint32_t half, uint32_t number) {
+    return half == 0u ? ta_number_even(number, ta_load_word(bytes)) : ta_number_odd(number, ta_load_word(bytes));
 }
 
 static inline five load_row(const int8_t *row, uint32_t pixel_bytes, uint32_t half, uint32_t offset) {
@@ -179,19 +179,19 @@ static inline five load_row(const int8_t *row, uint32_t pixel_bytes, uint32_t ha
 }
 
 static inline five subtracted(five a, five b) {
-    return (five){{ta_subtract_lanes(a.lanes[0], b.lanes[0]), ta_subtract_lanes(a.lanes[1], b.lanes[1]),
-                   ta_subtract_lanes(a.lanes[2], b.lanes[2]), ta_subtract_lanes(a.lanes[3], b.lanes[3]),
-                   ta_subtract_lanes(a.lanes[4], b.lanes[4])}};
+    return (five){{ta_subtract_numbers(a.numbers[0], b.numbers[0]), ta_subtract_numbers(a.numbers[1], b.numbers[1]),
+                   ta_subtract_numbers(a.numbers[2], b.numbers[2]), ta_subtract_numbers(a.numbers[3], b.numbers[3]),
+                   ta_subtract_numbers(a.numbers[4], b.numbers[4])}};
 }
 
 /* The v of a row, to inputs from `input` on; returns the place of the next row. */
 static inline uint32_t *store_inputs(five d, uint32_t *input, uint32_t input_stride) {
     uint32_t *later = ta_steps_behind(input, 2, input_stride);
-    *input = ta_subtract_lanes(d.lanes[0], d.lanes[2]);
-    *ta_steps_behind(input, 1, input_stride) = d.lanes[2];
-    *later = ta_subtract_lanes(d.lanes[2], d.lanes[4]);
-    *ta_steps_behind(later, 1, input_stride) = d.lanes[1];
-    *ta_steps_behind(later, 2, input_stride) = d.lanes[3];
+    *input = ta_lanes_of(ta_subtract_numbers(d.numbers[0], d.numbers[2]));
+    *ta_steps_behind(input, 1, input_stride) = ta_lanes_of(d.numbers[2]);
+    *later = ta_lanes_of(ta_subtract_numbers(d.numbers[2], d.numbers[4]));
+    *ta_steps_behind(later, 1, input_stride) = ta_lanes_of(d.numbers[1]);
+    *ta_steps_behind(later, 2, input_stride) = ta_lanes_of(d.numbers[3]);
     later = ta_steps_behind(later, 1, input_stride);
     return ta_steps_behind(later, 2, input_stride);
 }
@@ -199,7 +199,7 @@ static inline uint32_t *store_inputs(five d, uint32_t *input, uint32_t input_str
 /* One word of all 25 inputs. */
 static inline void transform_half(const ta_tile_inputs *tile, const int8_t *top, uint32_t half, uint32_t *input,
                                   uint32_t input_stride) {
-    const uint32_t offset = ((uint32_t)tile->in_offset & 0xFFFFu) * 0x10001u;
+    const uint32_t offset = ta_number_of(tile->in_offset);
     const uint32_t row = tile->row_bytes, pixel = tile->pixel_bytes;
     const five middle = load_row(top + 2u * row, pixel, half, offset);
     input = store_inputs(subtracted(load_row(top, pixel, half, offset), middle), input, input_stride);

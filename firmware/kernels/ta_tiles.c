@@ -5,8 +5,9 @@
 
 #include "ta_convolution.h"
 #include "tinyanime/fast_code.h"
+#include "tinyanime/share.h"
 
-/* Work of a call in tiles, and the parts of the working memory. */
+/* Work of a call in tiles, and the parts of the working memory: `weights` and `sums` are the calling core's own. */
 typedef struct {
     const ta_tile_kind *kind;
     const ta_convolution *layer;
@@ -44,12 +45,17 @@ static uint32_t surplus_words(const ta_tile_kind *kind, uint32_t block) {
     return kind->find_surplus == NULL ? 0u : block * kind->out_size * kind->out_size;
 }
 
+static uint64_t weight_words(const ta_tile_kind *kind, uint64_t words) {
+    return kind->panels * TA_PANEL_CHANNELS * words;
+}
+
+/* Shared by all cores: transformed inputs; core 0's weights and sums; surpluses; then the other cores' weights and
+ * sums. */
 uint32_t ta_tiles_scratch_bytes(const ta_tile_kind *kind, const ta_convolution *layer) {
     const uint64_t words = (uint64_t)TA_QUAD_WORDS * quads_of(layer);
-    const uint64_t inputs = (uint64_t)kind->inputs * layer->block * words;
-    const uint64_t weights = (uint64_t)kind->panels * TA_PANEL_CHANNELS * words;
-    const uint64_t sums = sum_words(kind, layer->block) + surplus_words(kind, layer->block);
-    const uint64_t bytes = (inputs + weights + sums) * sizeof(uint32_t);
+    const uint64_t shared = kind->inputs * layer->block * words + surplus_words(kind, layer->block);
+    const uint64_t own = weight_words(kind, words) + sum_words(kind, layer->block);
+    const uint64_t bytes = (shared + TA_CORES * own) * sizeof(uint32_t);
     return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
 
@@ -181,9 +187,10 @@ void ta_tiles_clamp(const ta_tile_outputs *tile, uint32_t out_size) {
     }
 }
 
-/* All products of `count` output channels whose weights begin at `weights`. */
+/* All products of `count` output channels whose weights begin at `weights`, for some of the block's pairs of tiles. */
 TA_FAST_CODE(ta_tiles_products)
-static void multiply(const tile_work *work, const int8_t *weights, uint32_t count) {
+static void multiply(const tile_work *work, const int8_t *weights, uint32_t count, uint32_t first_pair,
+                     uint32_t pairs) {
     const ta_tile_kind *kind = work->kind;
     const uint32_t input_words = TA_PANEL_COLUMNS * work->pairs * work->words;
     const uint32_t weight_words = TA_PANEL_CHANNELS * work->words;
@@ -199,9 +206,10 @@ static void multiply(const tile_work *work, const int8_t *weights, uint32_t coun
         const ta_tile_product *end = kind->product_list + kind->round_ends[round];
         for (; product != end; product++, sums += TA_TILE_SUMS) {
             const uint32_t *columns = work->inputs + product->input * input_words;
+            columns += TA_PANEL_COLUMNS * first_pair * words;
             const uint32_t *panel = work->weights + product->weight * weight_words;
             int32_t *group = sums;
-            uint32_t left = work->pairs;
+            uint32_t left = pairs;
             for (; left > TA_TILE_PAIRS; left -= TA_TILE_PAIRS) {
                 ta_gemm_s16(columns, panel, words, TA_TILE_PAIRS, group);
                 columns += TA_PANEL_COLUMNS * TA_TILE_PAIRS * words;
@@ -241,22 +249,29 @@ static void store_tile(const tile_work *work, uint32_t tile, ta_tile_outputs *ou
     }
 }
 
-/* One block: `count` tiles from `first` on, whose inputs are transformed; all channels of `weights`. */
+/* One block: `count` tiles from `first` on, whose inputs are transformed; the calling core's share of all channels of
+ * `weights`. */
 TA_FAST_CODE(ta_tiles_block)
 static void convolve_block(const tile_work *work, const ta_weights *weights, uint32_t first, uint32_t count) {
     const uint32_t channel_bytes = work->quads * TA_TAPS * TA_QUAD;
+    const uint32_t groups = (weights->channels + TA_PANEL_CHANNELS - 1u) / TA_PANEL_CHANNELS;
     for (uint32_t channel = 0; channel < weights->channels; channel += TA_PANEL_CHANNELS) {
+        const ta_share tiles = ta_share_of_group(channel / TA_PANEL_CHANNELS, groups, count, TA_PANEL_COLUMNS);
+        if (TA_CORES > 1 && ta_share_count(tiles) == 0u) {
+            continue;
+        }
         const uint32_t left = weights->channels - channel;
         const uint32_t channels = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
         const uint32_t first_channel = weights->first_channel + channel;
-        multiply(work, weights->data + (size_t)channel * channel_bytes, channels);
+        multiply(work, weights->data + (size_t)channel * channel_bytes, channels, tiles.begin / TA_PANEL_COLUMNS,
+                 (ta_share_count(tiles) + TA_PANEL_COLUMNS - 1u) / TA_PANEL_COLUMNS);
         ta_tile_outputs outputs = {.channels = work->layer->channels + first_channel,
                                    .channel_count = channels,
                                    .minimum = work->layer->minimum,
                                    .maximum = work->layer->maximum};
-        for (uint32_t tile = 0; tile < count; tile++) {
-            const uint32_t in_group = tile % GROUP;
-            outputs.sums = work->sums + tile / GROUP * work->kind->products * TA_TILE_SUMS +
+        for (uint32_t tile = tiles.begin; tile < tiles.end; tile++) {
+            const uint32_t place = tile - tiles.begin, in_group = place % GROUP;
+            outputs.sums = work->sums + place / GROUP * work->kind->products * TA_TILE_SUMS +
                            in_group / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * TA_PANEL_CHANNELS +
                            in_group % TA_PANEL_COLUMNS;
             if (work->surplus != NULL) {
@@ -273,8 +288,14 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
     const uint32_t words = TA_QUAD_WORDS * quads_of(layer);
     const uint32_t tile_columns = tiles_along(layer->out_width, kind->out_size);
     const uint32_t tiles = tile_count(kind, layer, rows);
+    const uint32_t panel_words = (uint32_t)weight_words(kind, words), rank = ta_team_rank();
     uint32_t *panels = scratch + (size_t)kind->inputs * layer->block * words;
-    int32_t *sums = (int32_t *)(panels + (size_t)kind->panels * TA_PANEL_CHANNELS * words);
+    int32_t *sums = (int32_t *)(panels + panel_words);
+    int32_t *surplus = kind->find_surplus == NULL ? NULL : sums + sum_words(kind, layer->block);
+    if (rank != 0u) {
+        panels = (uint32_t *)sums + sum_words(kind, layer->block) + surplus_words(kind, layer->block);
+        sums = (int32_t *)(panels + panel_words);
+    }
     tile_work work = {.kind = kind,
                       .layer = layer,
                       .rows = rows,
@@ -287,13 +308,18 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
                       .inputs = scratch,
                       .weights = panels,
                       .sums = sums,
-                      .surplus = kind->find_surplus == NULL ? NULL : sums + sum_words(kind, layer->block)};
+                      .surplus = surplus};
     for (uint32_t first = 0; first < tiles; first += layer->block) {
         const uint32_t left = tiles - first, count = left < layer->block ? left : layer->block;
         work.pairs = (count + TA_PANEL_COLUMNS - 1u) / TA_PANEL_COLUMNS;
-        for (uint32_t tile = 0; rows->packed == 0u && tile < count; tile++) {
+        if (TA_CORES > 1 && first != 0u) {
+            ta_team_meet(); /* Nobody reads the last block's inputs any more. */
+        }
+        /* Tiles at the edges take longer: dealt out one by one they are shared evenly. */
+        for (uint32_t tile = rank; rows->packed == 0u && tile < count; tile += ta_team_size()) {
             transform_tile(&work, first + tile, tile);
         }
+        ta_team_meet();
         convolve_block(&work, weights, first, count);
     }
 }

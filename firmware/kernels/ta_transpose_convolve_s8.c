@@ -10,6 +10,7 @@
 
 #include "tinyanime/convolve.h"
 #include "tinyanime/fast_code.h"
+#include "tinyanime/share.h"
 
 #include "ta_convolution.h"
 #include "ta_gemm_s16.h"
@@ -26,7 +27,8 @@ typedef struct {
     uint32_t taps;
 } phase;
 
-/* A call: its arguments, what follows from them, and the parts of the working memory. */
+/* A call: its arguments, what follows from them, and the parts of the working memory: all cores share the columns, each
+ * has its own filter and sums. */
 typedef struct {
     const ta_convolution *layer;
     const ta_rows *rows;
@@ -44,6 +46,12 @@ typedef struct {
     uint32_t row, column, count; /* In the phase's own rows and columns. */
 } segment;
 
+/* Columns of a block, from pixel (row, column) of the phase on. */
+typedef struct {
+    uint32_t row, column;
+    uint32_t first, count; /* Numbers within the block, both even. */
+} run;
+
 static uint32_t largest_taps(uint32_t kernel, uint32_t stride) {
     return (kernel + stride - 1u) / stride;
 }
@@ -57,10 +65,14 @@ static uint64_t largest_words(const ta_convolution *layer) {
            largest_taps(layer->kernel_width, layer->stride_width) * groups_per_pixel(layer);
 }
 
+/* One core's filter and sums. */
+static uint64_t product_words(const ta_convolution *layer, uint64_t words) {
+    return TA_PANEL_CHANNELS * (words + layer->block) + TA_SUMS_OVERREAD / sizeof(uint32_t);
+}
+
 uint32_t ta_transpose_convolve_s8_scratch_bytes(const ta_convolution *layer) {
-    const uint64_t words = largest_words(layer), block = layer->block;
-    const uint64_t total = block * words + TA_PANEL_CHANNELS * (words + block);
-    const uint64_t bytes = total * sizeof(uint32_t) + TA_SUMS_OVERREAD;
+    const uint64_t words = largest_words(layer);
+    const uint64_t bytes = (layer->block * words + TA_CORES * product_words(layer, words)) * sizeof(uint32_t);
     return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
 
@@ -247,12 +259,12 @@ static void advance(const transposition *call, const segment *done, uint32_t *ro
     }
 }
 
-/* Requantizes and stores the outputs of a block that begins at pixel (row, column). */
-static void store_block(const transposition *call, uint32_t row, uint32_t column, const ta_panel_channels *panel,
-                        uint32_t channel) {
+/* Requantizes and stores the outputs of a run. */
+static void store_run(const transposition *call, const run *columns, const ta_panel_channels *panel, uint32_t channel) {
     const ta_convolution *layer = call->layer;
     const int32_t *sums = call->sums;
-    for (uint32_t room = layer->block; room != 0 && row < call->down.count;) {
+    uint32_t row = columns->row, column = columns->column;
+    for (uint32_t room = columns->count; room != 0;) {
         const segment pixels = segment_at(call, row, column, room);
         const uint32_t y = call->down.first + row * layer->stride_height - call->rows->out_row_begin;
         const uint32_t x = call->across.first + column * layer->stride_width;
@@ -264,37 +276,74 @@ static void store_block(const transposition *call, uint32_t row, uint32_t column
     }
 }
 
-/* Multiplies a packed block of `columns` columns, from pixel (row, column) on, with all weights of the call. */
-static void multiply_block(const transposition *call, uint32_t columns, uint32_t row, uint32_t column) {
+/* Multiplies a run of packed columns with four or less output channels, from number `channel` of the call's on. */
+static void multiply_run(const transposition *call, const run *columns, uint32_t channel) {
     const ta_convolution *layer = call->layer;
-    ta_panel_channels panel = {.minimum = layer->minimum, .maximum = layer->maximum};
-    for (uint32_t channel = 0; channel < call->weights->channels; channel += TA_PANEL_CHANNELS) {
-        const uint32_t left = call->weights->channels - channel;
-        panel.count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
-        panel.channels = layer->channels + call->weights->first_channel + channel;
-        if (call->words != 0) {
-            widen_filter(call, channel, panel.count);
-            ta_gemm_s16(call->columns, call->filter, call->words, columns / TA_PANEL_COLUMNS, call->sums);
-        } else {
-            memset(call->sums, 0, (size_t)columns * TA_PANEL_CHANNELS * sizeof *call->sums);
+    const uint32_t left = call->weights->channels - channel;
+    const ta_panel_channels panel = {.channels = layer->channels + call->weights->first_channel + channel,
+                                     .count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS,
+                                     .minimum = layer->minimum,
+                                     .maximum = layer->maximum};
+    if (call->words != 0) {
+        widen_filter(call, channel, panel.count);
+        ta_gemm_s16(call->columns + (size_t)columns->first * call->words, call->filter, call->words,
+                    columns->count / TA_PANEL_COLUMNS, call->sums);
+    } else {
+        memset(call->sums, 0, (size_t)columns->count * TA_PANEL_CHANNELS * sizeof *call->sums);
+    }
+    store_run(call, columns, &panel, call->weights->first_channel + channel);
+}
+
+/* Packs up to `room` columns from pixel (*row, *column) on, which goes to the pixel behind, into the block behind its
+ * first `first` columns, or only counts them. */
+static run take_run(const transposition *call, uint32_t *row, uint32_t *column, uint32_t first, uint32_t room,
+                    bool packs) {
+    run taken = {.row = *row, .column = *column, .first = first, .count = 0};
+    while (taken.count < room && *row < call->down.count) {
+        const segment pixels = segment_at(call, *row, *column, room - taken.count);
+        if (packs) {
+            pack_segment(call, &pixels, call->columns + (size_t)(first + taken.count) * call->words);
         }
-        store_block(call, row, column, &panel, call->weights->first_channel + channel);
+        taken.count += even(pixels.count);
+        advance(call, &pixels, row, column);
+    }
+    return taken;
+}
+
+/* All channels of a block that consists of one run for each core. Channels are dealt out four by four; what is left
+ * over each core computes for its own run. */
+static void multiply_block(const transposition *call, const run runs[TA_CORES]) {
+    const uint32_t size = ta_team_size(), rank = ta_team_rank(), channels = call->weights->channels;
+    const uint32_t groups = (channels + TA_PANEL_CHANNELS - 1u) / TA_PANEL_CHANNELS;
+    run whole = runs[0];
+    for (uint32_t core = 1; core < size; core++) {
+        whole.count += runs[core].count;
+    }
+    uint32_t group = rank;
+    for (; group < groups - groups % size; group += size) {
+        multiply_run(call, &whole, TA_PANEL_CHANNELS * group);
+    }
+    if (size > 1u && groups % size != 0u && runs[rank].count != 0u) {
+        multiply_run(call, &runs[rank], TA_PANEL_CHANNELS * (groups - 1u));
     }
 }
 
 /* All outputs of the current phase. */
 static void convolve_phase(const transposition *call) {
+    const uint32_t size = ta_team_size(), rank = ta_team_rank(), pairs = call->layer->block / TA_PANEL_COLUMNS;
     uint32_t row = 0, column = 0;
     while (row < call->down.count && call->across.count != 0) {
-        const uint32_t first_row = row, first_column = column;
-        uint32_t columns = 0;
-        while (columns < call->layer->block && row < call->down.count) {
-            const segment pixels = segment_at(call, row, column, call->layer->block - columns);
-            pack_segment(call, &pixels, call->columns + (size_t)columns * call->words);
-            columns += even(pixels.count);
-            advance(call, &pixels, &row, &column);
+        run runs[TA_CORES];
+        uint32_t first = 0;
+        for (uint32_t core = 0; core < size; core++) {
+            /* A run ends at its room, if not with the phase: so the next one begins right behind it. */
+            const uint32_t room = TA_PANEL_COLUMNS * (pairs * (core + 1u) / size) - first;
+            runs[core] = take_run(call, &row, &column, first, room, core == rank);
+            first += runs[core].count;
         }
-        multiply_block(call, columns, first_row, first_column);
+        ta_team_meet();
+        multiply_block(call, runs);
+        ta_team_meet();
     }
 }
 
@@ -329,7 +378,7 @@ ta_status ta_transpose_convolve_s8(const ta_convolution *layer, const ta_rows *r
                           .groups = groups_per_pixel(layer),
                           .offset = ((uint32_t)layer->in_offset & 0xFFFFu) * 0x10001u,
                           .columns = scratch};
-    call.filter = call.columns + layer->block * words;
+    call.filter = call.columns + layer->block * words + ta_team_rank() * (size_t)product_words(layer, words);
     call.sums = (int32_t *)(call.filter + TA_PANEL_CHANNELS * words);
     convolve_phases(&call);
     return TA_OK;

@@ -40,10 +40,10 @@ static inline uint32_t *word_at(uint32_t *base, size_t steps, size_t stride) {
     return (uint32_t *)(void *)((char *)base + steps * opaque(stride));
 }
 
-/* The lanes of channels 0 and 2 (or 1 and 3) of the four bytes at `bytes`, plus `lanes`. */
-static inline uint32_t widened(const int8_t *bytes, uint32_t lanes, bool odd) {
+/* The channels 0 and 2 (or 1 and 3) of the four bytes at `bytes`, see ta_number_of. */
+static inline uint32_t widened(const int8_t *bytes, bool odd) {
     const uint32_t word = ta_load_word(bytes);
-    return odd ? ta_widen_odd(lanes, word) : ta_widen_even(lanes, word);
+    return odd ? ta_number_odd(0, word) : ta_number_even(0, word);
 }
 
 typedef struct {
@@ -52,7 +52,7 @@ typedef struct {
 } pixel_words;
 
 static inline uint32_t pixel_word(const int8_t *row, size_t column, const pixel_words *of) {
-    return widened(row + (column == 3 ? opaque(3 * of->pixel_bytes) : column * opaque(of->pixel_bytes)), 0, of->odd);
+    return widened(row + (column == 3 ? opaque(3 * of->pixel_bytes) : column * opaque(of->pixel_bytes)), of->odd);
 }
 
 static inline void widen_row(uint32_t x[4], const int8_t *row, const pixel_words *of) {
@@ -64,12 +64,12 @@ static inline void widen_row(uint32_t x[4], const int8_t *row, const pixel_words
 /* x1 + x2, x1 - x2, x0 - x2, x3 - x1 of a row, plus `offset` for the first, `stride` bytes apart at `to`; returns the
  * place of the next row. */
 static inline uint32_t *store_inputs(uint32_t *to, size_t stride, const uint32_t x[4], uint32_t offset) {
-    const uint32_t sum = ta_add_lanes(x[1], x[2]);
-    *to = offset == 0 ? sum : ta_add_lanes(sum, offset);
-    *word_at(to, 1, stride) = ta_subtract_lanes(x[1], x[2]);
-    *word_at(to, 2, stride) = ta_subtract_lanes(x[0], x[2]);
+    const uint32_t sum = ta_add_numbers(x[1], x[2]);
+    *to = ta_lanes_of(offset == 0 ? sum : ta_add_numbers(sum, offset));
+    *word_at(to, 1, stride) = ta_lanes_of(ta_subtract_numbers(x[1], x[2]));
+    *word_at(to, 2, stride) = ta_lanes_of(ta_subtract_numbers(x[0], x[2]));
     to = word_at(to, 2, stride);
-    *word_at(to, 1, stride) = ta_subtract_lanes(x[3], x[1]);
+    *word_at(to, 1, stride) = ta_lanes_of(ta_subtract_numbers(x[3], x[1]));
     return word_at(to, 2, stride);
 }
 
@@ -80,30 +80,30 @@ static inline __attribute__((always_inline)) void transform_pixels(const int8_t 
     uint32_t upper[4], lower[4], row[4];
     widen_row(lower, pixels + 2 * opaque(of->row_bytes), of);
     for (size_t column = 0; column < 4; column++) {
-        row[column] = ta_subtract_lanes(pixel_word(pixels, column, of), lower[column]);
+        row[column] = ta_subtract_numbers(pixel_word(pixels, column, of), lower[column]);
     }
     to = store_inputs(to, stride, row, 0);
     keep_order();
     widen_row(upper, pixels + opaque(of->row_bytes), of);
     for (size_t column = 0; column < 4; column++) {
-        row[column] = ta_subtract_lanes(pixel_word(pixels + opaque(3 * of->row_bytes), column, of), upper[column]);
+        row[column] = ta_subtract_numbers(pixel_word(pixels + opaque(3 * of->row_bytes), column, of), upper[column]);
     }
     to = store_inputs(to, stride, row, 0);
     keep_order();
     for (size_t column = 0; column < 4; column++) {
-        row[column] = ta_add_lanes(upper[column], lower[column]);
+        row[column] = ta_add_numbers(upper[column], lower[column]);
     }
     to = store_inputs(to, stride, row, four_offsets);
     keep_order();
     for (size_t column = 0; column < 4; column++) {
-        row[column] = ta_subtract_lanes(upper[column], lower[column]);
+        row[column] = ta_subtract_numbers(upper[column], lower[column]);
     }
     store_inputs(to, stride, row, 0);
 }
 
 TA_FAST_CODE(ta_upsample_inputs)
 static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint32_t input_stride) {
-    const uint32_t four_offsets = (4u * (uint32_t)tile->in_offset & 0xFFFFu) * 0x10001u;
+    const uint32_t four_offsets = ta_number_of(4 * tile->in_offset);
     const pixel_words even = {tile->row_bytes, tile->pixel_bytes, false};
     const pixel_words odd = {tile->row_bytes, tile->pixel_bytes, true};
     const size_t stride = (size_t)input_stride * sizeof *panels;
@@ -119,18 +119,18 @@ static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint3
 
 /* Factors of p0 to p4 of a row of weights, `stride` bytes apart at `to`; returns the place of the next row. */
 static inline uint32_t *store_weights(uint32_t *to, size_t stride, const uint32_t w[3]) {
-    *to = w[0];
-    *word_at(to, 1, stride) = w[1];
-    *word_at(to, 2, stride) = w[2];
-    *word_at(to, 4, stride) = ta_subtract_lanes(w[0], w[2]);
+    *to = ta_lanes_of(w[0]);
+    *word_at(to, 1, stride) = ta_lanes_of(w[1]);
+    *word_at(to, 2, stride) = ta_lanes_of(w[2]);
+    *word_at(to, 4, stride) = ta_lanes_of(ta_subtract_numbers(w[0], w[2]));
     to = word_at(to, 1, stride);
-    *word_at(to, 2, stride) = ta_add_lanes(ta_add_lanes(w[0], w[1]), w[2]);
+    *word_at(to, 2, stride) = ta_lanes_of(ta_add_numbers(ta_add_numbers(w[0], w[1]), w[2]));
     return word_at(to, 4, stride);
 }
 
 static inline void widen_taps(uint32_t w[3], const int8_t *taps, bool odd) {
     for (size_t column = 0; column < 3; column++) {
-        w[column] = widened(taps + TA_QUAD * column, 0, odd);
+        w[column] = widened(taps + TA_QUAD * column, odd);
     }
 }
 
@@ -142,13 +142,13 @@ static inline void transform_taps(const int8_t *taps, bool odd, uint32_t *to, si
     widen_taps(row, taps + 3u * TA_QUAD, odd);
     to = store_weights(to, stride, row);
     for (size_t column = 0; column < 3; column++) {
-        sum[column] = ta_add_lanes(first[column], row[column]);
+        sum[column] = ta_add_numbers(first[column], row[column]);
     }
     widen_taps(row, taps + 6u * TA_QUAD, odd);
     to = store_weights(to, stride, row);
     for (size_t column = 0; column < 3; column++) {
-        sum[column] = ta_add_lanes(sum[column], row[column]);
-        first[column] = ta_subtract_lanes(first[column], row[column]);
+        sum[column] = ta_add_numbers(sum[column], row[column]);
+        first[column] = ta_subtract_numbers(first[column], row[column]);
     }
     to = store_weights(to, stride, sum);
     store_weights(to, stride, first);

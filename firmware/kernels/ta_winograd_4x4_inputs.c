@@ -136,7 +136,8 @@ static inline void spread_half(const int8_t *top, uint32_t row_bytes, uint32_t *
         for (uint32_t row = 0; row < INPUTS; row++) {
             const uint32_t offset = column >= 4u && row >= 4u ? constants[LATE] : constants[OFFSET];
             const uint32_t bytes = ta_load_word(top + row * row_bytes);
-            d[row] = half == 0u ? ta_widen_even(offset, bytes) : ta_widen_odd(offset, bytes);
+            /* UNSIGNED keeps the low lane positive: lanes and numbers are the same. */
+            d[row] = half == 0u ? ta_number_even(offset, bytes) : ta_number_odd(offset, bytes);
         }
         const six v = spread(d[0], d[1], d[2], d[3], d[4], d[5]);
         for (uint32_t row = 0; row < INPUTS; row++) {

@@ -229,45 +229,81 @@ void ta_winograd_4x4_weights(uint32_t round, const int8_t *weights, uint32_t qua
 
 #else
 
-enum { ROW_TAPS = 3, ROW_PANELS = 6 };
+enum { ROW_TAPS = 3 };
 
-/* The word of a tap, with its constant in the low lane. */
-static uint32_t widened(const int8_t *weights, uint32_t row, uint32_t column, uint32_t half) {
-    static const uint8_t k[ROW_TAPS] = {2, 1, 2};
-    const uint32_t constant = TA_WINOGRAD_4X4_UNIT * k[row] * k[column];
+/* The word of a tap, with its constant in the low lane, which is so never negative: lanes and numbers are the same. */
+static inline uint32_t widened(const int8_t *weights, uint32_t row, uint32_t column, uint32_t half) {
+    const uint32_t factor = (row == 1u ? 1u : 2u) * (column == 1u ? 1u : 2u);
+    const uint32_t constant = TA_WINOGRAD_4X4_UNIT * factor;
     const uint32_t bytes = ta_load_word(weights + (ROW_TAPS * row + column) * TA_QUAD);
-    return half == 0u ? ta_widen_even(constant, bytes) : ta_widen_odd(constant, bytes);
+    return half == 0u ? ta_number_even(constant, bytes) : ta_number_odd(constant, bytes);
 }
 
-static void store_row(const uint32_t *h, uint32_t *panel, uint32_t panel_stride) {
-    const uint32_t near = h[0] + h[2], far = h[0] + (h[2] << 2), middle = h[1] << 1;
-    panel[0] = h[0];
-    panel[panel_stride] = near + h[1];
-    panel[2u * panel_stride] = near - h[1];
-    panel[3u * panel_stride] = far + middle;
-    panel[4u * panel_stride] = far - middle;
-    panel[5u * panel_stride] = h[2];
+/* The place in the next panel. With the 8 registers of ARMv6-M the compiler must not know that all places are those of
+ * one pointer: it would keep each of them in memory. */
+static inline uint32_t *next_panel(uint32_t *panel, uint32_t panel_stride) {
+    panel += panel_stride;
+#if defined(__ARM_ARCH_6M__)
+    __asm("" : "+l"(panel));
+#endif
+    return panel;
+}
+
+/* The u of a row, to panels from `panel` on; returns the place of the next row. */
+static inline uint32_t *store_row(uint32_t h0, uint32_t h1, uint32_t h2, uint32_t *panel, uint32_t panel_stride) {
+    const uint32_t near = h0 + h2, far = h0 + (h2 << 2), middle = h1 << 1;
+    *panel = h0;
+    panel = next_panel(panel, panel_stride);
+    *panel = near + h1;
+    panel = next_panel(panel, panel_stride);
+    *panel = near - h1;
+    panel = next_panel(panel, panel_stride);
+    *panel = far + middle;
+    panel = next_panel(panel, panel_stride);
+    *panel = far - middle;
+    panel = next_panel(panel, panel_stride);
+    *panel = h2;
+    return next_panel(panel, panel_stride);
+}
+
+/* Both rows of a round: g0 and g2, or (g0 + 4^r g2) + 2^r g1 and (g0 + 4^r g2) - 2^r g1 with r = round - 1. */
+static inline void transform_half(uint32_t round, const int8_t *weights, uint32_t half, uint32_t *panel,
+                                  uint32_t panel_stride) {
+    uint32_t first[ROW_TAPS], second[ROW_TAPS];
+    for (uint32_t column = 0; column < ROW_TAPS; column++) {
+        first[column] = widened(weights, 0, column, half);
+        second[column] = widened(weights, 2, column, half);
+        if (round != 0u) {
+            const uint32_t outer = first[column] + (second[column] << (2u * (round - 1u)));
+            const uint32_t middle = widened(weights, 1, column, half) << (round - 1u);
+            first[column] = outer + middle;
+            second[column] = outer - middle;
+        }
+    }
+    panel = store_row(first[0], first[1], first[2], panel, panel_stride);
+    store_row(second[0], second[1], second[2], panel, panel_stride);
+}
+
+/* Inlined for each round: its shifts are then constants. */
+static inline __attribute__((always_inline)) void transform_round(uint32_t round, const int8_t *weights, uint32_t quads,
+                                                                  uint32_t *panels, uint32_t panel_stride) {
+    for (uint32_t quad = 0; quad < quads; quad++) {
+        transform_half(round, weights, 0, panels, panel_stride);
+        transform_half(round, weights, 1, panels + TA_PANEL_CHANNELS, panel_stride);
+        panels += TA_QUAD_WORDS * TA_PANEL_CHANNELS;
+        weights += TA_TAPS * TA_QUAD;
+    }
 }
 
 TA_FAST_CODE(ta_winograd_4x4_weights)
 void ta_winograd_4x4_weights(uint32_t round, const int8_t *weights, uint32_t quads, uint32_t *panels,
                              uint32_t panel_stride) {
-    for (uint32_t quad = 0; quad < quads; quad++) {
-        for (uint32_t half = 0; half < TA_QUAD_WORDS; half++) {
-            uint32_t first[ROW_TAPS], second[ROW_TAPS];
-            for (uint32_t column = 0; column < ROW_TAPS; column++) {
-                const uint32_t top = widened(weights, 0, column, half), bottom = widened(weights, 2, column, half);
-                const uint32_t shift = round == 2u ? 1u : 0u;
-                const uint32_t outer = top + (bottom << (2u * shift));
-                const uint32_t middle = widened(weights, 1, column, half) << shift;
-                first[column] = round == 0u ? top : outer + middle;
-                second[column] = round == 0u ? bottom : outer - middle;
-            }
-            store_row(first, panels, panel_stride);
-            store_row(second, panels + ROW_PANELS * panel_stride, panel_stride);
-            panels += TA_PANEL_CHANNELS;
-        }
-        weights += TA_TAPS * TA_QUAD;
+    if (round == 0u) {
+        transform_round(0, weights, quads, panels, panel_stride);
+    } else if (round == 1u) {
+        transform_round(1, weights, quads, panels, panel_stride);
+    } else {
+        transform_round(2, weights, quads, panels, panel_stride);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tinyanime/port.h"
+#include "tinyanime/team.h"
 
 #define BLOCK_BYTES 16u
 
@@ -34,6 +35,10 @@ static void copy_downwards(int8_t *target, const int8_t *source, uint32_t bytes)
 
 static ta_status do_call(const ta_command *command) {
     return command->run == NULL ? TA_ERROR_ARGUMENT : command->run(command->call);
+}
+
+static ta_status do_team_call(const ta_command *command) {
+    return command->run == NULL ? TA_ERROR_ARGUMENT : ta_team_run(command->run, command->call);
 }
 
 static ta_status do_move(const ta_command *command) {
@@ -111,6 +116,8 @@ static ta_status do_command(ta_executor *executor, const ta_command *command) {
     switch ((ta_command_kind)command->kind) {
     case TA_COMMAND_CALL:
         return do_call(command);
+    case TA_COMMAND_TEAM:
+        return do_team_call(command);
     case TA_COMMAND_MOVE:
         return do_move(command);
     case TA_COMMAND_START:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tinyanime.boards.schema import Board
+from tinyanime.boards.schema import Board, ProjectKind
 from tinyanime.codegen.bundle import Bundle, Manifest
 from tinyanime.host.commands.options import DIRECTORY, board_option, examples, output_options, schedule_options
 from tinyanime.host.console import Console, thousands
@@ -20,6 +20,7 @@ from tinyanime.host.console import Console, thousands
         "tinyanime compile model.onnx --board stm32h743 -o build/small --optimize ram --print-schedule",
         "tinyanime compile model.onnx --board stm32h743 -o build/plain --kernels cmsis-nn",
         "tinyanime compile model.onnx --board boards/my_board.toml -o out --cmsis-nn ~/CMSIS-NN",
+        "tinyanime compile model.onnx --board stm32h743 --rtos nuttx -o build/nuttx-app",
     ),
 )
 @click.argument("model", type=click.Path(path_type=Path))
@@ -50,6 +51,7 @@ from tinyanime.host.console import Console, thousands
     show_default=True,
     help="auto: the cheapest exact kernel of each layer; cmsis-nn: plain CMSIS-NN calls; reference: portable C.",
 )
+@click.option("--rtos", type=click.Choice(["nuttx"]), help="An application for this system instead of firmware.")
 @click.option("--print-ir", is_flag=True, help="Print the network as it is compiled, after all passes.")
 @click.option("-v", "--print-schedule", is_flag=True, help="Print kernels, their alternatives, the order of work.")
 @output_options
@@ -62,6 +64,7 @@ def compile_command(
     dma: bool | None,
     stream: bool | None,
     kernels: str,
+    rtos: str | None,
     print_ir: bool,
     print_schedule: bool,
     console: Console,
@@ -69,9 +72,11 @@ def compile_command(
     """Compile the quantized ONNX MODEL into a complete firmware project for BOARD.
 
     The project folder holds readable C, the linker script, a Makefile, a copy of the model and manifest.json;
-    `make` inside it builds the firmware.
+    `make` inside it builds the firmware. With --rtos nuttx it is an application directory for the apps tree of Apache
+    NuttX (README.md in it says how it is built).
     """
     from tinyanime.boards.loader import load_board
+    from tinyanime.boards.rtos import Rtos, board_under
     from tinyanime.codegen.compiler import CompileOptions, compile_model
     from tinyanime.codegen.ir.text import format_graph
     from tinyanime.codegen.kernels.family import KernelFamily
@@ -80,6 +85,8 @@ def compile_command(
 
     started = time.monotonic()
     target = load_board(board)
+    if rtos is not None:
+        target = board_under(target, Rtos(rtos))
     texts: list[str] = []
     options = CompileOptions(
         cmsis_nn=cmsis_nn,
@@ -136,7 +143,10 @@ def _print_summary(bundle: Bundle, board: Board, console: Console, seconds: floa
     console.say(f"Planned peak of all banks: {peak}.")
     console.say(f"Kernels: {manifest.kernels}.")
     console.say(f"Project for {manifest.board} written to {bundle.directory} in {seconds:.1f} s.")
-    console.say(f"Build it with: make -C {bundle.directory}")
+    if board.project is ProjectKind.NUTTX:
+        console.say(f"Build it with NuttX: {bundle.directory / 'README.md'} shows the commands.")
+    else:
+        console.say(f"Build it with: make -C {bundle.directory}")
 
 
 def _recomputed_rows(manifest: Manifest) -> int:

@@ -7,33 +7,85 @@ from pathlib import Path
 import click
 
 from tinyanime.boards.loader import load_board
-from tinyanime.codegen.errors import ToolError
-from tinyanime.host.commands.options import board_option, examples, output_options, project_option
+from tinyanime.boards.schema import FlashToolKind
+from tinyanime.host.commands.options import (
+    DIRECTORY,
+    board_option,
+    examples,
+    output_options,
+    port_option,
+    project_option,
+)
 from tinyanime.host.console import Console
 
 
-@click.command(epilog=examples("tinyanime flash --board stm32h743", "tinyanime flash --board stm32h743 --probe 0668FF"))
+@click.command(
+    epilog=examples(
+        "tinyanime flash --board stm32h743",
+        "tinyanime flash --board stm32h743 --probe 0668FF",
+        "tinyanime flash --board rp2040 --with drive",
+        "tinyanime flash --board esp32c3 --port /dev/ttyUSB0",
+    )
+)
 @board_option()
 @project_option
 @click.option(
+    "--with",
+    "tool",
+    type=click.Choice([kind.value for kind in FlashToolKind]),
+    help="Tool to flash with. Default: the first of the board's (tinyanime boards BOARD) that can be used.",
+)
+@click.option(
     "--probe", metavar="ID", help="Unique id (or part of it) of the debug probe, where several are connected."
 )
+@port_option(otherwise="found by its USB id")
+@click.option("--drive", type=DIRECTORY, help="Folder of the drive that takes a UF2 file; found if left out.")
 @output_options
-def flash(board: str, project: Path | None, probe: str | None, console: Console) -> None:
-    """Write the built firmware to BOARD through its debug probe and compare the flash with it."""
-    from tinyanime.host.flash.pyocd import flash_image
-    from tinyanime.host.project import built_image, open_project
+def flash(
+    board: str,
+    project: Path | None,
+    tool: str | None,
+    probe: str | None,
+    port: str | None,
+    drive: Path | None,
+    console: Console,
+) -> None:
+    """Write the built firmware to BOARD and compare the flash with it.
+
+    Where the tool cannot read the flash back, the board itself is asked which build it runs.
+    """
+    from tinyanime.host.flash.adapter import FlashJob
+    from tinyanime.host.flash.choose import check_flashable, choose_adapter
+    from tinyanime.host.flash.confirm import confirm_build
+    from tinyanime.host.project import open_project
 
     target = load_board(board)
-    if not target.flash_tool.tools:
-        raise ToolError(
-            f"The board {target.name} has no flash to write.",
-            hint=f"Start it as a virtual board: tinyanime emulate --board {target.name}",
-        )
+    check_flashable(target)
     built = open_project(project, target.name)
-    image = built_image(built)
+    job = FlashJob(target, built, probe, port, drive)
+    choice = choose_adapter(job, None if tool is None else FlashToolKind(tool))
+    for skipped in choice.passed_over:
+        console.note(f"Not with {skipped.kind.value}: {skipped.obstacle.message}")
+    console.note(f"Flashing {target.name} with {choice.adapter.kind.value}.")
     with console.progress() as report:
-        compared = flash_image(image, target.flash_tool, probe=probe, progress=report)
-    console.say(f"{image} is in the flash of {target.name}: {compared:,} bytes compared, 0 differ.")
+        done = choice.adapter.flash(job, report)
+    console.say(f"{built.directory} is in {done.place}: {done.written_bytes:,} bytes written.")
+    answered = None if done.compared_bytes else confirm_build(built, target, port)
+    if done.compared_bytes:
+        console.say(f"{done.compared_bytes:,} bytes compared, 0 differ.")
+    elif answered is not None:
+        console.say(f"The board at {answered} answers that it runs this build.")
+    else:
+        console.say("Not compared: the drive cannot be read back, and no serial port of the board was found to ask it.")
     console.say("Send it a photo: tinyanime send photo.jpg")
-    console.result({"board": target.name, "image": str(image), "compared_bytes": compared})
+    console.result(
+        {
+            "board": target.name,
+            "project": str(built.directory),
+            "tool": choice.adapter.kind.value,
+            "place": done.place,
+            "written_bytes": done.written_bytes,
+            "compared_bytes": done.compared_bytes,
+            "answered_at": answered,
+        }
+    )

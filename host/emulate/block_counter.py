@@ -1,4 +1,5 @@
-"""Exact instruction counts of a unicorn machine at no measurable cost: builds and attaches block_counter.c."""
+"""Exact instruction counts of a unicorn machine, and cycles by a table of costs, at no measurable cost: builds and
+attaches block_counter.c."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import platformdirs
@@ -22,22 +24,39 @@ _SOURCES = tuple(Path(__file__).with_name(name) for name in ("block_counter.c", 
 _NEVER = (1 << 64) - 1
 _RING = ctypes.CFUNCTYPE(None)
 
+COST_ENTRIES = 65536
+TAKEN = 0x80
+"""In a table of costs: the instruction takes a cycle more where it branches."""
+SENDS_EVENT = 0x40
+"""In a table of costs: the instruction sends an event to the other core (SEV)."""
+
+
+class InstructionSet(IntEnum):
+    """Whose lengths of instructions block_counter.c decodes."""
+
+    THUMB = 0
+    RISCV = 1
+
 
 class _State(ctypes.Structure):
     """Head of `block_counter` in block_counter.c."""
 
     _fields_ = (
         ("instructions", ctypes.c_uint64),
+        ("cycles", ctypes.c_uint64),
         ("deadline", ctypes.c_uint64),
         ("alarm", ctypes.c_uint64),
         ("block_begin", ctypes.c_uint64),
         ("block_end", ctypes.c_uint64),
         ("deadline_met", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("instruction_set", ctypes.c_uint32),
+        ("taken_cycles", ctypes.c_uint64),
+        ("event_cycles", ctypes.c_uint64),
         ("read", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
         ("ring", _RING),
         ("profile", ctypes.c_void_p),
+        ("costs", ctypes.c_void_p),
     )
 
 
@@ -110,19 +129,35 @@ def load_library() -> ctypes.CDLL:
     library.ta_block_profile_bytes.restype = ctypes.c_uint64
     library.ta_uart_fifo_bytes.restype = ctypes.c_uint64
     library.ta_count_between.restype = ctypes.c_uint32
+    library.ta_cycles_between.restype = ctypes.c_uint32
     return library
 
 
 class BlockCounter:
-    """Counts the instructions that `machine` executes, from 0."""
+    """Counts the instructions that `machine` executes, from 0, and their cycles.
 
-    def __init__(self, machine: unicorn.Uc) -> None:
+    `costs` has an entry per first half-word of an instruction: its cycles (below 64), with TAKEN or SENDS_EVENT where
+    they apply. Without it one instruction is one cycle.
+    """
+
+    def __init__(
+        self,
+        machine: unicorn.Uc,
+        instruction_set: InstructionSet = InstructionSet.THUMB,
+        costs: bytes | None = None,
+    ) -> None:
         library = load_library()
         self._library = library
         self._memory = ctypes.create_string_buffer(library.ta_block_counter_bytes())
         self._state = _State.from_buffer(self._memory)
         self._state.deadline = _NEVER
         self._state.alarm = _NEVER
+        self._state.instruction_set = instruction_set
+        if costs is not None:
+            if len(costs) != COST_ENTRIES:
+                raise AssertionError(f"a table of costs has {COST_ENTRIES} entries, not {len(costs)}")
+            self._costs = ctypes.create_string_buffer(costs, COST_ENTRIES)
+            self._state.costs = ctypes.addressof(self._costs)
         self._state.read = ctypes.cast(uclib.uc_mem_read, ctypes.c_void_p).value
         self._state.stop = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value
         self._machine = machine
@@ -148,6 +183,16 @@ class BlockCounter:
     def instructions(self) -> int:
         """Executed so far, the whole current block included."""
         return int(self._state.instructions)
+
+    @property
+    def cycles(self) -> int:
+        """Of the instructions executed so far, the whole current block included."""
+        return int(self._state.cycles)
+
+    @property
+    def event_cycles(self) -> int:
+        """`cycles` in the last block that sent an event to the other core."""
+        return int(self._state.event_cycles)
 
     @property
     def block(self) -> tuple[int, int]:
@@ -182,30 +227,53 @@ class BlockCounter:
         return bool(self._state.deadline_met)
 
     def take_back(self, instructions: int) -> None:
-        """Corrects for a block that was left before its end."""
+        """Corrects for a block that was left before its end; without a table of costs."""
         self._state.instructions -= instructions
+        self._state.cycles -= instructions
 
-    def set_deadline(self, instructions: int | None) -> None:
-        """Stops the emulation once so many instructions were executed; None: never."""
-        self._state.deadline = _NEVER if instructions is None else instructions
+    def leave_block(self, pc: int) -> None:
+        """The machine was stopped at `pc`, before the end of the current block: what is behind was not executed."""
+        begin, end = self.block
+        if begin <= pc < end:
+            self._state.instructions -= self.count_between(pc, end)
+            self._state.cycles -= self.cycles_between(pc, end)
+            self._state.block_end = pc
+        self._state.taken_cycles = 0
 
-    def bring_deadline_forward(self, instructions: int) -> None:
+    def pass_cycles(self, cycles: int) -> None:
+        """Time passes (or, negative, did not pass) without instructions."""
+        self._state.cycles += cycles
+
+    def set_deadline(self, cycles: int | None) -> None:
+        """Stops the emulation once so many cycles have passed; None: never."""
+        self._state.deadline = _NEVER if cycles is None else cycles
+        self._state.deadline_met = 0
+
+    def bring_deadline_forward(self, cycles: int) -> None:
         if self._state.deadline != _NEVER:
-            self._state.deadline = max(0, self._state.deadline - instructions)
+            self._state.deadline = max(0, self._state.deadline - cycles)
 
     def on_alarm(self, ring: Callable[[], None]) -> None:
         """What `set_alarm` calls, on the thread that runs the machine; it must not raise."""
         self._ring = _RING(ring)
         self._state.ring = self._ring
 
-    def set_alarm(self, instructions: int | None) -> None:
-        """Calls `on_alarm`'s function once so many instructions were executed; None: never."""
-        self._state.alarm = _NEVER if instructions is None else instructions
+    def set_alarm(self, cycles: int | None) -> None:
+        """Calls `on_alarm`'s function once so many cycles have passed; None: never."""
+        self._state.alarm = _NEVER if cycles is None else cycles
 
     def count_between(self, begin: int, end: int) -> int:
         """Instructions in the code [begin, end)."""
         return int(
             self._library.ta_count_between(
+                self._memory, self._machine._uch, ctypes.c_uint64(begin), ctypes.c_uint64(end)
+            )
+        )
+
+    def cycles_between(self, begin: int, end: int) -> int:
+        """Cycles of the code [begin, end), without those of a taken branch at its end."""
+        return int(
+            self._library.ta_cycles_between(
                 self._memory, self._machine._uch, ctypes.c_uint64(begin), ctypes.c_uint64(end)
             )
         )

@@ -11,6 +11,14 @@ class BusError(Exception):
     """An access that the chip forbids or the model lacks; the text completes "The firmware ..."."""
 
 
+class HintedBusError(BusError):
+    """One with advice of its own in `hint`."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 @dataclass(frozen=True, slots=True)
 class Register:
     """A 32-bit register.
@@ -79,9 +87,11 @@ class Peripheral:
 
 
 class Bus:
-    """All peripherals of the chip. One without a clock is known by name, but answers nothing."""
+    """All peripherals of the chip. One that is switched off is known by name, but answers nothing; `off` says in an
+    error what that means on this chip."""
 
-    def __init__(self) -> None:
+    def __init__(self, off: str = "whose clock is off in the RCC") -> None:
+        self._off = off
         self._readers: dict[int, Callable[[], int]] = {}
         self._writers: dict[int, Callable[[int], None]] = {}
         self._peripherals: list[Peripheral] = []
@@ -150,7 +160,7 @@ class Bus:
             return f"0x{address:08x}, where no peripheral is modelled"
         place = f"{owner.name}+0x{address - owner.base:02x} (0x{address:08x})"
         if not self._clocked[owner.name]:
-            return f"{place}, whose clock is off in the RCC"
+            return f"{place}, {self._off}"
         if address & ~3 in owner.readers():
             return f"{place}, which takes only {owner.access_sizes[0]}-byte accesses (this one has {size})"
         return f"{place}, a register that is not modelled"

@@ -16,7 +16,7 @@ from unicorn.unicorn_py3.unicorn import MMIO_WRITE_CFUNC, uclib
 
 from tinyanime.codegen.errors import ToolError
 from tinyanime.host.emulate.block_counter import load_library
-from tinyanime.host.emulate.bus import BusError
+from tinyanime.host.emulate.bus import HintedBusError
 
 LINE_BYTES = 32
 _NOISE_SEED = 0x9E37_79B9
@@ -79,12 +79,8 @@ _WORDS = {
 }
 
 
-class CoherenceError(BusError):
+class CoherenceError(HintedBusError):
     """What would go wrong with a real cache; `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 class _State(ctypes.Structure):
@@ -158,10 +154,12 @@ class DataCache:
             raise AssertionError("data_cache.c has no room for another bank")
         return int(bank)
 
-    def connect(self, write: object) -> tuple[ctypes.c_void_p, ctypes.c_void_p]:
-        """Write callback and its user data for the page of the maintenance registers; the rest goes to `write`."""
+    def handlers(self, read: object, write: object) -> tuple[object, object, object, object]:
+        """Callbacks and user data for the page of the maintenance registers; the rest goes to `read` and `write`."""
         self._state.write = write
         return (
+            read,
+            0,
             ctypes.cast(self._library.ta_maintenance_write, ctypes.c_void_p),
             ctypes.cast(self._memory, ctypes.c_void_p),
         )

@@ -53,13 +53,18 @@ def check_addresses(image: FirmwareImage, board: Board) -> None:
             )
 
 
-def load_image(path: Path) -> FirmwareImage:
-    """Reads an ELF file for 32-bit ARM; InputError where it is none."""
+_CHIP_NAMES = {"EM_ARM": "an ARM", "EM_RISCV": "a RISC-V", "EM_XTENSA": "an Xtensa"}
+
+
+def load_image(path: Path, machine: str = "EM_ARM") -> FirmwareImage:
+    """Reads an ELF file for `machine` (e_machine of the ELF header); InputError where it is none."""
     try:
         with path.open("rb") as file:
             elf = ELFFile(file)
-            if elf["e_machine"] != "EM_ARM":
-                raise InputError(f"{path} is not firmware for an ARM chip ({elf['e_machine']}).", hint=_HINT)
+            if elf["e_machine"] != machine:
+                raise InputError(
+                    f"{path} is not firmware for {_CHIP_NAMES[machine]} chip ({elf['e_machine']}).", hint=_HINT
+                )
             segments = tuple(
                 Segment(int(segment["p_paddr"]), bytes(segment.data()))
                 for segment in elf.iter_segments()

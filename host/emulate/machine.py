@@ -48,7 +48,7 @@ _MODULES = {
     EmulatorKind.QEMU: "tinyanime.host.emulate.qemu",
     EmulatorKind.PROCESS: "tinyanime.host.emulate.process",
 }
-_FAMILY_MODULES = {
+FAMILY_MODULES = {
     (EmulatorKind.UNICORN, "stm32h7"): "tinyanime.host.emulate.stm32h7.board",
     (EmulatorKind.UNICORN, "rp2040"): "tinyanime.host.emulate.rp2040.board",
     (EmulatorKind.UNICORN, "esp32c3"): "tinyanime.host.emulate.esp32c3.board",
@@ -61,7 +61,7 @@ def serve_function(board: Board) -> Serve:
     """The `serve` of the board's emulator; ToolError where a Python package that it needs is missing."""
     kind = board.emulator.kind
     try:
-        return cast(Serve, import_module(_FAMILY_MODULES.get((kind, board.family)) or _MODULES[kind]).serve)
+        return cast(Serve, import_module(FAMILY_MODULES.get((kind, board.family)) or _MODULES[kind]).serve)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("tinyanime"):
             raise

@@ -20,9 +20,10 @@ typedef struct {
     uint32_t receive_offset;
     uint32_t transmit_offset;
     uint32_t ready_flags;     /* Status while nothing waits and the transmitter takes bytes. */
-    uint32_t waiting_flags;   /* Added where a byte waits. */
-    uint32_t threshold_flags; /* Added where `threshold` bytes wait. */
+    uint32_t waiting_flags;   /* Differ from it where a byte waits. */
+    uint32_t threshold_flags; /* Differ from it where `threshold` bytes wait. */
     uint32_t threshold;
+    uint32_t count_limit; /* The status's lowest bits count the bytes that wait, up to this; 0: they do not. */
     uint32_t receive_next;
     uint32_t receive_count;
     uint32_t transmit_head; /* Bytes ever transmitted; written here only. */
@@ -52,7 +53,8 @@ static int answer_status(uart_fifo *fifo, uint64_t *status) {
     if (waiting == 0) {
         fifo->quiet = 1;
     } else {
-        *status |= fifo->waiting_flags | (waiting >= fifo->threshold ? fifo->threshold_flags : 0);
+        *status ^= fifo->waiting_flags | (waiting >= fifo->threshold ? fifo->threshold_flags : 0);
+        *status += waiting < fifo->count_limit ? waiting : fifo->count_limit;
     }
     return 1;
 }

@@ -27,6 +27,7 @@ class _State(ctypes.Structure):
         ("waiting_flags", ctypes.c_uint32),
         ("threshold_flags", ctypes.c_uint32),
         ("threshold", ctypes.c_uint32),
+        ("count_limit", ctypes.c_uint32),
         ("receive_next", ctypes.c_uint32),
         ("receive_count", ctypes.c_uint32),
         ("transmit_head", ctypes.c_uint32),
@@ -42,8 +43,10 @@ class _State(ctypes.Structure):
 class UartLayout:
     """Where the data path's registers lie, and the status bits it answers with. `page` is a multiple of 4096.
 
-    `ready_flags` hold while the transmitter takes bytes, `waiting_flag` while a received byte waits, `threshold_flag`
-    while as many wait as `UartFifo.enable` says.
+    `ready_flags` is the status while the transmitter takes bytes and nothing waits. In it `waiting_flag` changes
+    while a received byte waits, `threshold_flag` while as many wait as `UartFifo.enable` says, `full_flags` while the
+    transmitter takes no bytes. Where `count_limit` is not 0 the lowest bits count the received bytes that wait, up to
+    it.
     """
 
     page: int
@@ -53,6 +56,8 @@ class UartLayout:
     ready_flags: int
     waiting_flag: int
     threshold_flag: int
+    full_flags: int
+    count_limit: int = 0
 
 
 class UartFifo:
@@ -69,14 +74,15 @@ class UartFifo:
         self._state.transmit_offset = layout.transmit - layout.page
         self._state.waiting_flags = layout.waiting_flag
         self._state.threshold_flags = layout.threshold_flag
+        self._state.count_limit = layout.count_limit
 
-    def connect(self, read: object, write: object) -> tuple[ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]:
-        """Callbacks and their user data for the UART's page; what they do not answer goes to `read` and `write`."""
+    def handlers(self, read: object, write: object) -> tuple[object, object, object, object]:
+        """Callbacks and user data for the UART's page; what they do not answer goes to `read` and `write`."""
         self._state.read = read
         self._state.write = write
         callbacks = (self._library.ta_uart_read, self._library.ta_uart_write, ctypes.byref(self._state))
         on_read, on_write, user = (ctypes.cast(item, ctypes.c_void_p) for item in callbacks)
-        return on_read, on_write, user
+        return on_read, user, on_write, user
 
     def enable(self, extra_flags: int, threshold: int) -> None:
         """Lets the compiled path answer; `extra_flags` are set in every status."""
@@ -109,12 +115,12 @@ class UartFifo:
         """Status register for the bytes that wait now."""
         flags = int(self._state.ready_flags)
         if self.unsent >= TRANSMIT_BYTES // 2:
-            flags &= ~self.layout.ready_flags
+            flags ^= self.layout.full_flags
         if self.waiting:
-            flags |= self.layout.waiting_flag
-        if self.waiting >= self._state.threshold:
-            flags |= self.layout.threshold_flag
-        return flags
+            flags ^= self.layout.waiting_flag
+            if self.waiting >= self._state.threshold:
+                flags ^= self.layout.threshold_flag
+        return flags + min(self.waiting, self.layout.count_limit)
 
     @property
     def unsent(self) -> int:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,16 +13,15 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from tinyanime.boards.schema import FlashTool
-from tinyanime.codegen.errors import InputError, ToolError
+from tinyanime.boards.schema import FlashTool, FlashToolKind
+from tinyanime.codegen.errors import InputError, ToolError, UserError
 from tinyanime.host.console import ProgressReport
+from tinyanime.host.flash.adapter import FlashJob, FlashResult
+from tinyanime.host.flash.capacity import check_fits
+from tinyanime.host.flash.tool_run import FLASH_TIMEOUT_S, QUERY_TIMEOUT_S, ToolOutput, query, run_with_progress
 
 PYOCD: tuple[str, ...] = (sys.executable, "-m", "pyocd")
 """The command line of pyOCD."""
-
-_QUERY_TIMEOUT_S = 60
-_FLASH_TIMEOUT_S = 300
-_PERCENT = re.compile(r"(\d+)%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,24 @@ class Segment:
 
     address: int
     data: bytes
+
+
+class PyocdAdapter:
+    """Through a debug probe."""
+
+    kind = FlashToolKind.PYOCD
+
+    def obstacle(self, job: FlashJob) -> UserError | None:
+        try:
+            return None if list_probes() else _no_probe()
+        except UserError as error:
+            return error
+
+    def flash(self, job: FlashJob, progress: ProgressReport) -> FlashResult:
+        size = sum(len(segment.data) for segment in flash_segments(job.elf))
+        check_fits(job.elf, size, job.board)
+        compared = flash_image(job.elf, job.board.flash_tool, probe=job.probe, progress=progress)
+        return FlashResult(size, compared, f"{job.board.name} behind its debug probe")
 
 
 def list_probes() -> tuple[Probe, ...]:
@@ -87,14 +102,18 @@ def _choose_probe(probes: Sequence[Probe], wanted: str | None) -> Probe:
     if len(matching) == 1:
         return matching[0]
     if not probes:
-        raise ToolError(
-            "No debug probe is connected.",
-            hint="Plug the board's debug USB port (ST-LINK) into this computer and try again.",
-        )
+        raise _no_probe()
     names = ", ".join(f"{probe.unique_id} ({probe.description})" for probe in probes)
     if not matching:
         raise ToolError(f"No debug probe has the id {wanted}.", hint=f"Connected: {names}.")
     raise ToolError(f"{len(matching)} debug probes are connected.", hint=f"Choose one with --probe ID: {names}.")
+
+
+def _no_probe() -> ToolError:
+    return ToolError(
+        "No debug probe is connected.",
+        hint="Plug the board's debug USB port (ST-LINK, debug probe) into this computer and try again.",
+    )
 
 
 def _check_target(tool: FlashTool) -> None:
@@ -110,9 +129,9 @@ def _check_target(tool: FlashTool) -> None:
 
 def _query(*arguments: str) -> dict[str, list[dict[str, object]]]:
     _require_pyocd()
-    done = _run(arguments, _QUERY_TIMEOUT_S)
+    said = _run(arguments, QUERY_TIMEOUT_S)
     try:
-        answer = json.loads(done)
+        answer = json.loads(said)
     except ValueError as error:
         raise ToolError("pyOCD gave an answer that is not JSON.", hint=_TRY_ITSELF) from error
     if not isinstance(answer, dict):
@@ -129,56 +148,22 @@ _TRY_ITSELF = f"Try it alone: {' '.join(PYOCD)} list"
 
 
 def _run(arguments: Sequence[str], timeout_s: float) -> str:
-    """Run pyOCD to its end; its standard output, or ToolError with the last line of its complaints."""
-    try:
-        done = subprocess.run(
-            [*PYOCD, *arguments],
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as error:
+    """Run pyOCD to its end; its output, or ToolError with the last line of its complaints."""
+    done = query("pyOCD", (*PYOCD, *arguments), timeout_s)
+    _check_status(arguments[0], done)
+    return done.text
+
+
+def _check_status(what: str, done: ToolOutput) -> None:
+    if done.status:
         raise ToolError(
-            f"pyOCD ({arguments[0]}) did not finish within {timeout_s:.0f} s.",
-            hint="Unplug the board, plug it in, try again.",
-        ) from error
-    if done.returncode:
-        raise _failure(arguments[0], done.stderr or done.stdout)
-    return done.stdout
-
-
-def _failure(what: str, complaints: str) -> ToolError:
-    lines = [line.strip() for line in complaints.splitlines() if line.strip()]
-    reason = lines[-1] if lines else "it gave no reason"
-    return ToolError(
-        f"pyOCD ({what}) failed: {reason}", hint="Check the cable and that no debugger is attached; then try again."
-    )
+            f"pyOCD ({what}) failed: {done.last_line}.",
+            hint="Check the cable and that no debugger is attached; then try again.",
+        )
 
 
 def _run_with_progress(arguments: Sequence[str], stage: str, progress: ProgressReport) -> None:
-    """Run pyOCD, passing on the percentages of its own progress bar."""
-    progress(stage, 0, 100)
-    process = subprocess.Popen(
-        [*PYOCD, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    complaints = ""
-    with process:
-        for text in _output_of(process):
-            complaints = (complaints + text)[-4000:]
-            percentages = _PERCENT.findall(text)
-            if percentages:
-                progress(stage, int(percentages[-1]), 100)
-    if process.returncode:
-        raise _failure(arguments[0], complaints)
-    progress(stage, 100, 100)
-
-
-def _output_of(process: subprocess.Popen[bytes]) -> Iterator[str]:
-    assert process.stdout is not None
-    while chunk := process.stdout.read1(4096):  # type: ignore[attr-defined]
-        yield chunk.decode(errors="replace")
+    _check_status(arguments[0], run_with_progress("pyOCD", (*PYOCD, *arguments), stage, progress))
 
 
 def _compare(segments: Sequence[Segment], target: Sequence[str]) -> None:
@@ -189,7 +174,7 @@ def _compare(segments: Sequence[Segment], target: Sequence[str]) -> None:
             path = Path(folder) / f"segment{index}.bin"
             path.write_bytes(segment.data)
             commands += ["-c", f"compare {segment.address:#x} {path}"]
-        said = _run(("commander", *target, "--connect", "halt", *commands, "-c", "reset"), _FLASH_TIMEOUT_S)
+        said = _run(("commander", *target, "--connect", "halt", *commands, "-c", "reset"), FLASH_TIMEOUT_S)
     # The commander ends with success whatever the comparison gave: its words count.
     if said.count("bytes match") != len(segments):
         wrong = next((line.strip() for line in said.splitlines() if "Mismatched" in line), "no comparison was made")

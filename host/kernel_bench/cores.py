@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tinyanime.boards.loader import SHIPPED_BOARDS, load_board
-from tinyanime.boards.schema import Board, MemoryUse, Toolchain
+from tinyanime.boards.schema import Board, MemoryKind, MemoryRegion, MemoryUse, Toolchain
 from tinyanime.codegen.errors import InputError
 
 WIDE_BANK_BYTES = 16 * 1024 * 1024
@@ -14,11 +14,17 @@ WIDE_BANK_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class BenchCore:
-    """`model` is unicorn's name of the core (a constant of `unicorn.arm_const`); `board` gives memory and compiler."""
+    """`model` is unicorn's name of the core; `board` gives memory and compiler."""
 
     name: str
     model: str
     board: Callable[[], Board]
+    instruction_set: str = "thumb"
+    """Name of one of instruction_sets.py, which needs unicorn."""
+
+    @property
+    def is_arm(self) -> bool:
+        return self.instruction_set == "thumb"
 
 
 def _stm32h743() -> Board:
@@ -32,10 +38,34 @@ def _with_rp2040_memory(core: str, *flags: str) -> Board:
     return replace(board, name=core, title=f"{core} with an RP2040's memory", core=core, toolchain=toolchain)
 
 
+_ESP32C3_MEMORY = (
+    MemoryRegion("flash", MemoryKind.FLASH, 0x4200_0000, 0x40_0000, (MemoryUse.CODE,), access_cost=4),
+    MemoryRegion(
+        "sram",
+        MemoryKind.RAM,
+        0x3FC8_0000,
+        0x6_0000,
+        (MemoryUse.DATA, MemoryUse.STACK, MemoryUse.ACTIVATIONS),
+    ),
+)
+"""ESP32-C3 Technical Reference Manual 3.3: 384 KB of SRAM beside the cache. Where a board puts its fast code makes no
+difference to instructions."""
+
+
+def _with_esp32c3_memory() -> Board:
+    """The core of an ESP32-C3 with 384 KB in one bank."""
+    flags = ("-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs")
+    toolchain = Toolchain("riscv64-unknown-elf-", flags, "-O3")
+    board = load_board(str(SHIPPED_BOARDS / "budgets" / "rp2040.toml"))
+    title = "rv32imc with an ESP32-C3's memory"
+    return replace(board, name="rv32imc", title=title, core="rv32imc", memory=_ESP32C3_MEMORY, toolchain=toolchain)
+
+
 CORES = (
     BenchCore("cortex-m7", "UC_CPU_ARM_CORTEX_M7", _stm32h743),
     BenchCore("cortex-m4", "UC_CPU_ARM_CORTEX_M4", lambda: _with_rp2040_memory("cortex-m4", "-mfloat-abi=soft")),
     BenchCore("cortex-m0plus", "UC_CPU_ARM_CORTEX_M0", lambda: _with_rp2040_memory("cortex-m0plus")),
+    BenchCore("rv32imc", "UC_CPU_RISCV32_ANY", _with_esp32c3_memory, "riscv32"),
 )
 """unicorn has no Cortex-M0+: the M0 executes the same instructions."""
 

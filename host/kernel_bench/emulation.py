@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import unicorn
 from elftools.elf.elffile import ELFFile
-from unicorn import arm_const
 
 from tinyanime.boards.schema import Board, MemoryKind
 from tinyanime.codegen.errors import VerificationError
 from tinyanime.host.kernel_bench.block_recorder import BlockRecorder, RecordedPassage
 from tinyanime.host.kernel_bench.cores import BenchCore
 from tinyanime.host.kernel_bench.image import ENTRY
+from tinyanime.host.kernel_bench.instruction_sets import InstructionSet, instruction_set
 from tinyanime.host.kernel_bench.line_fills import FilledLines, LineFills
 
 _PAGE = 0x1000
@@ -26,7 +26,7 @@ _INPUT = 0xA100_0000
 _OUTPUT = 0xA200_0000
 """bench.h has the same addresses."""
 _RETURN = 0x9000_0000
-"""Where a core may execute: DDI 0403E table B3-1."""
+"""Where a Cortex-M may execute: DDI 0403E table B3-1."""
 _DMA_START = 8
 """Offset of the register whose write starts a transfer."""
 
@@ -53,16 +53,6 @@ class Execution:
     machine: Any
 
 
-def count_instructions(code: bytes) -> int:
-    """Thumb instructions in `code`. A first half-word of 0b11101, 0b11110 or 0b11111 begins one of 32 bits: DDI 0403E
-    A5.1."""
-    count = offset = 0
-    while offset < len(code):
-        offset += 4 if code[offset + 1] >> 3 >= 0x1D else 2
-        count += 1
-    return count
-
-
 def execute(
     program: Path,
     core: BenchCore,
@@ -79,8 +69,8 @@ def execute(
     It has sections 0 to `sections` - 1; `marks` as in BlockRecorder. `data_cache` follows every load and store too,
     which takes several times as long. Raises VerificationError where the program faults or reports a failure.
     """
-    machine: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-    machine.ctl_set_cpu_model(getattr(arm_const, core.model))
+    isa = instruction_set(core)
+    machine = isa.machine(core.model)
     _map_memories(machine, board)
     mailbox = (ctypes.c_uint32 * (_PAGE // 4))()
     mailbox[:2] = [sections, sections]
@@ -95,12 +85,12 @@ def execute(
     word = ctypes.addressof(mailbox)
     recorder = BlockRecorder(machine, sections + 1, word, marks)
     fills = LineFills(machine, board, sections + 1, word) if data_cache else None
-    machine.reg_write(arm_const.UC_ARM_REG_SP, stack)
-    machine.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
+    machine.reg_write(isa.stack, stack)
+    machine.reg_write(isa.link, _RETURN | isa.thumb)
     try:
-        machine.emu_start(entry | 1, _RETURN)
+        machine.emu_start(entry | isa.thumb, _RETURN)
     except unicorn.UcError as error:
-        pc = machine.reg_read(arm_const.UC_ARM_REG_PC)
+        pc = machine.reg_read(isa.program_counter)
         raise VerificationError(
             f"{program} faults on the emulated {core.name} at 0x{pc:08x}: {error}.", hint="Look at what lies there."
         ) from error
@@ -108,13 +98,15 @@ def execute(
     if mailbox[2]:
         raise VerificationError(f"{program} ends on the emulated {core.name} with status {mailbox[2]}.")
     filled = fills.sections() if fills else ((),) * sections
-    recorded = tuple(_section(machine, p, f) for p, f in zip(recorder.sections()[:sections], filled, strict=False))
+    recorded = tuple(_section(machine, isa, p, f) for p, f in zip(recorder.sections()[:sections], filled, strict=False))
     return Execution(bytes(machine.mem_read(_OUTPUT, output_bytes)), recorded, machine)
 
 
-def _section(machine: Any, passages: tuple[RecordedPassage, ...], filled: tuple[FilledLines, ...]) -> Section:
+def _section(
+    machine: Any, isa: InstructionSet, passages: tuple[RecordedPassage, ...], filled: tuple[FilledLines, ...]
+) -> Section:
     lengths = {
-        block: count_instructions(bytes(machine.mem_read(*block)))
+        block: isa.count_instructions(bytes(machine.mem_read(*block)))
         for block in {(passage.address, passage.size) for passage in passages}
     }
     return Section(passages, sum(lengths[(p.address, p.size)] * p.executions for p in passages), filled)

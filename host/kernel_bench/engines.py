@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyanime.boards.schema import Board, MemoryKind
+from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.compiler import CompileOptions, compile_model
 from tinyanime.codegen.emit.project import ArenaBank
 from tinyanime.codegen.errors import DoesNotFitError
@@ -95,23 +96,26 @@ def _compiled(job: Job, kernels: KernelFamily) -> BuiltNetwork:
         board = widened(board)
         manifest = compile_model(job.model, board, job.folder, options=options).manifest
     banks = tuple(ArenaBank(bank.name, bank.peak_bytes) for bank in manifest.banks)
-    image = job.builder.link(_project_sources(job.folder), board, banks, job.folder / "bench.elf")
+    image = job.builder.link(_project_sources(job), board, banks, job.folder / "bench.elf")
     layers = tuple(BuiltLayer(layer.name, layer.kernel, layer.macs) for layer in manifest.layers)
     ram_bytes = sum(bank.peak_bytes for bank in manifest.banks)
     return BuiltNetwork(image, board, layers, (), ram_bytes, plans[-1].timeline.stall_cycles)
 
 
-def _project_sources(root: Path) -> tuple[SourceGroup, ...]:
+def _project_sources(job: Job) -> tuple[SourceGroup, ...]:
     """A project's network and kernels, with the bench's program in place of link, port and start-up."""
+    root = job.folder
     firmware = root / "firmware"
+    # Without Arm's compiler the library is built as on a PC: plain C.
+    defines = () if job.core.is_arm else tuple(f"-D{macro}" for macro in find_cmsis_nn().host_defines)
     public = (firmware / "include", firmware / "kernels", root / "cmsis_nn" / "Include")
     copying = sorted((firmware / "port_shared").glob("*.c"))
     runtime = (firmware / "runtime" / "executor.c", PROGRAMS / "bench_network.c")
     dma = tuple(copying) or (PROGRAMS / "bench_dma.c",)
     return (
-        SourceGroup(tuple(sorted(root.glob("network/*.c"))), (*public, root / "network")),
-        SourceGroup(tuple(sorted(root.glob("firmware/kernels/*.c"))), public, kernels=True),
-        SourceGroup(tuple(sorted(root.glob("cmsis_nn/Source/*.c"))), public[2:], kernels=True),
+        SourceGroup(tuple(sorted(root.glob("network/*.c"))), (*public, root / "network"), defines),
+        SourceGroup(tuple(sorted(root.glob("firmware/kernels/*.c"))), public, defines, kernels=True),
+        SourceGroup(tuple(sorted(root.glob("cmsis_nn/Source/*.c"))), public[2:], defines, kernels=True),
         SourceGroup((*runtime, *dma), (public[0], PROGRAMS)),
     )
 

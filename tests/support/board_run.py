@@ -1,4 +1,4 @@
-"""A firmware image on the virtual stm32h743 in this process and thread, with bytes of its flash changed at will.
+"""A firmware image on a virtual board in unicorn in this process and thread, with bytes of its flash changed at will.
 
 The board runs only while its client waits for an answer, so a run is repeatable and takes no longer than the firmware.
 """
@@ -15,8 +15,7 @@ from tinyanime.boards.schema import Board
 from tinyanime.host.emulate.endpoint import Endpoint
 from tinyanime.host.emulate.image import FirmwareImage, Segment, load_image
 from tinyanime.host.emulate.machine import EmulationError
-from tinyanime.host.emulate.stm32h7.board import VirtualBoard
-from tinyanime.host.emulate.stm32h7.chip import parse_settings
+from tinyanime.host.emulate.virtual_board import VirtualBoard, board_family, create_board
 from tinyanime.host.link.client import Device
 from tinyanime.host.link.transport import Transport
 
@@ -79,7 +78,8 @@ class BoardLine(Transport):
         self.baud = 0
         self._time = 0.0
         self._wires = _Wires()
-        self.board = VirtualBoard(board, _patched(_loaded(image), patches), self._wires, parse_settings(settings))
+        elf_machine = board_family(board).CPU.elf_machine
+        self.board = create_board(board, _patched(_loaded(image, elf_machine), patches), self._wires, settings)
         self._wires.board = self.board
 
     def read(self, timeout_s: float) -> bytes:
@@ -120,8 +120,8 @@ class BoardLine(Transport):
 
 
 @cache
-def _loaded(image: Path) -> FirmwareImage:
-    return load_image(image)
+def _loaded(image: Path, elf_machine: str) -> FirmwareImage:
+    return load_image(image, elf_machine)
 
 
 def _patched(image: FirmwareImage, patches: Patches) -> FirmwareImage:
@@ -147,7 +147,7 @@ def run_image(image: Path, board: Board, input_bytes: bytes, settings: Settings 
     """
     with board_device(image, board, settings, patches) as (device, virtual):
         output = device.infer(input_bytes).output
-        left = virtual.chip.mdma.unawaited
+        left = virtual.unawaited
     if left:
         raise EmulationError(
             f"The firmware ended the run without a wait for {len(left)} DMA transfers, one of them of {left[0].size} "

@@ -1,4 +1,4 @@
-"""Builds the bring-up firmware tests/firmware/port_stm32h7/hello.c with the project templates."""
+"""Builds the bring-up firmware tests/firmware/port_stm32h7/hello.c, or another main, with the project templates."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board, MemoryUse
-from tinyanime.codegen.board_support import port_folders
+from tinyanime.codegen.board_support import port_folders, startup_folder
+from tinyanime.codegen.emit.project import project_templates
+from tinyanime.codegen.emit.render import environment
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = ROOT / "templates" / "project" / "baremetal"
 HELLO = ROOT / "tests" / "firmware" / "port_stm32h7" / "hello.c"
 
 
@@ -28,12 +27,12 @@ class ArenaBank:
 
 def write_project(directory: Path, board: Board, main: Path = HELLO, banks: tuple[ArenaBank, ...] = ()) -> None:
     """A project folder with `main` in place of the network and link."""
-    for part in ("include", *port_folders(board), "startup"):
+    startup = startup_folder(board)
+    for part in ("include", *port_folders(board), startup):
         shutil.copytree(ROOT / "firmware" / part, directory / "firmware" / part)
     (directory / "network").mkdir()
     shutil.copy(main, directory / "network" / "main.c")
-    (directory / "board").mkdir()
-    sources = sorted(str(path.relative_to(directory)) for path in directory.rglob("*.c"))
+    sources = sorted(str(path.relative_to(directory)) for end in ("c", "S") for path in directory.rglob(f"*.{end}"))
     context = {
         "board": board,
         "MemoryUse": MemoryUse,
@@ -41,21 +40,11 @@ def write_project(directory: Path, board: Board, main: Path = HELLO, banks: tupl
         "banks": banks or (ArenaBank("d2", 1024),),
         "sources": sources,
         "cmsis_sources": [],
-        "include_dirs": ["board", "firmware/include", "firmware/startup/cortex_m7", "network"],
+        "include_dirs": ["board", "firmware/include", f"firmware/{startup}", "network"],
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    for template, target in (
-        ("linker.ld.j2", "board/linker.ld"),
-        ("board_config.h.j2", "board/board_config.h"),
-        ("Makefile.j2", "Makefile"),
-    ):
-        (directory / target).write_text(environment.get_template(template).render(context), encoding="utf-8")
+    for target, template in project_templates(board).items():
+        (directory / target).parent.mkdir(exist_ok=True)
+        (directory / target).write_text(environment().get_template(template).render(context), encoding="utf-8")
 
 
 def make(directory: Path) -> subprocess.CompletedProcess[str]:

@@ -37,6 +37,7 @@ def stdio_firmware() -> Path:
     sources = (
         *LINK_SOURCES,
         EXECUTOR,
+        FIRMWARE / "runtime" / "firmware.c",
         FIRMWARE / "runtime" / "main.c",
         TEST_RUNTIME / "test_network.c",
         FIRMWARE / "port" / "posix" / "port_posix.c",
@@ -51,6 +52,7 @@ def streaming_firmware() -> Path:
     sources = (
         *LINK_SOURCES,
         EXECUTOR,
+        FIRMWARE / "runtime" / "firmware.c",
         FIRMWARE / "runtime" / "main.c",
         TEST_RUNTIME / "stream_network.c",
         FIRMWARE / "port" / "posix" / "port_posix.c",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Add, Conv2D, Op, Requantize, Reshape, UpsampleConv2D
 from tinyanime.codegen.kernels.catalogue import computes_channel_ranges, packs_once
+from tinyanime.codegen.kernels.team import Division, division
 from tinyanime.codegen.schedule.check.memory import FIRST_ID, LOST, UNDER_WAY, Area, Ids, Memory
 from tinyanime.codegen.schedule.check.reads import is_row_by_row, keeps_bytes, needed_rows, view_defect
 from tinyanime.codegen.schedule.plan import Call, ChannelRange, RowView, Span
@@ -89,6 +90,7 @@ class Kernels:
         if not is_row_by_row(self._graph, op) and call.output.rows.count != self._graph.output_tensor(op).height:
             raise self._memory.fail(f"'{op.name}' computes a part of its rows, its kernel computes all of them at once")
         channels = self._channels(call)
+        self._check_cores(call)
         self._check_packed(call)
         sources = [self._read(call, position) for position in range(len(call.inputs))]
         if call.weights is not None:
@@ -146,6 +148,12 @@ class Kernels:
                 raise self._memory.fail(f"the tile '{call.tile}' of '{op.name}' is smaller than {size} bytes")
         return call.channels
 
+    def _check_cores(self, call: Call) -> None:
+        """Several cores compute only what its kernel divides."""
+        if call.cores > 1 and (call.kernel is None or division(call.kernel) is Division.NONE):
+            name = self._graph.ops[call.op].name
+            raise self._memory.fail(f"'{name}' is computed by {call.cores} cores, its kernel by one")
+
     def _check_packed(self, call: Call) -> None:
         """A call that takes packed inputs finds those of its rows, all in one block, in its working memory."""
         if not call.packed:
@@ -186,7 +194,8 @@ class Kernels:
 
     def _check_apart(self, call: Call, sources: list[Area], target: Area, working: list[Area]) -> None:
         """Nothing that a call writes lies where it reads or works, but for element-wise operators that write at or
-        below the bytes they read: they go upwards."""
+        below the bytes they read: they go upwards. Where several cores do, each byte must be read where it is written.
+        """
         op = self._graph.ops[call.op]
         in_place = isinstance(op, Add | Requantize)
         for number, area in enumerate(working):
@@ -194,7 +203,8 @@ class Kernels:
                 if area.meets(other):
                     raise self._memory.fail(f"'{op.name}' works in {area.name}, which meet {other.name}")
         for source in sources:
-            if source.meets(target) and not (in_place and target.begin <= source.begin):
+            upwards = target.begin <= source.begin if call.cores == 1 else target.begin == source.begin
+            if source.meets(target) and not (in_place and upwards):
                 raise self._memory.fail(f"'{op.name}' writes {target.name} over {source.name}, which it reads")
 
     def _write(self, call: Call, channels: ChannelRange, target: Area) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from tinyanime.codegen.ir.graph import Graph
+from tinyanime.codegen.ir.ops import Op
+from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.kernels.rule import Candidate, KernelRule
 from tinyanime.codegen.schedule.plan import (
     Call,
@@ -243,6 +245,7 @@ class _Builder:
             reads[0].padding_top,
             reads[0].padding_bottom,
             kernel=chosen.kernel,
+            cores=self._cores(op, views, output, chosen.kernel),
         )
         commands: tuple[Command, ...] = (*before, call)
         if self.layout.stream_output and event.tensor in graph.outputs:
@@ -251,6 +254,21 @@ class _Builder:
         self.bands[event.op] = band + 1
         self.steps.append(Step(index, stage, event.op, band, output, commands))
         self.made[event.tensor] = event.end
+
+    def _cores(self, op: Op, inputs: tuple[RowView, ...], output: RowView, kernel: Kernel) -> int:
+        """How many cores compute a call. What one of them writes, none of the others may read."""
+        if any(view.buffer == output.buffer and not self._keeps_apart(view, output) for view in inputs):
+            return 1
+        return self.rule.call_cores(self.graph, op, output.rows.count, kernel)
+
+    def _keeps_apart(self, source: RowView, target: RowView) -> bool:
+        """Whether an output has no byte in common with an input, or all of them, each in its place."""
+        tensors = self.graph.tensors
+        begin, end = source.offset_bytes, target.offset_bytes
+        source_bytes = source.rows.count * tensors[source.tensor].row_bytes
+        target_bytes = target.rows.count * tensors[target.tensor].row_bytes
+        apart = begin + source_bytes <= end or end + target_bytes <= begin
+        return apart or (begin, source_bytes) == (end, target_bytes)
 
     def _input_view(self, step: int, tensor: str, read: ReadRows) -> RowView:
         row_bytes = self.graph.tensors[tensor].row_bytes

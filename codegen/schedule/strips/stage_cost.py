@@ -167,7 +167,8 @@ class StageCosts:
         if key not in self.cycles:
             graph = self.needs.graph
             view = RowView(graph.ops[op].output, RowRange(0, rows), "", 0)
-            self.cycles[key] = self.cost.call_cycles(graph, Call(op, (), view, kernel=kernel))
+            cores = self.rule.call_cores(graph, graph.ops[op], rows, kernel)
+            self.cycles[key] = self.cost.call_cycles(graph, Call(op, (), view, kernel=kernel, cores=cores))
         return self.cycles[key]
 
 

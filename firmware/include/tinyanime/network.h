@@ -15,7 +15,7 @@ typedef struct {
 
 /* What the executor does, one after the other; the fields that a kind does not name are 0. */
 typedef enum {
-    TA_COMMAND_CALL = 0,       /* run(call): one kernel call. */
+    TA_COMMAND_CALL = 0,       /* run(call): one kernel call, on core 0 alone. */
     TA_COMMAND_MOVE = 1,       /* The core copies `bytes` from source to target; may overlap, target < source. */
     TA_COMMAND_START = 2,      /* DMA: `bytes` from source to target on `channel` begin. */
     TA_COMMAND_WAIT = 3,       /* Goes on when the transfer on `channel` has ended. */
@@ -23,7 +23,8 @@ typedef enum {
     TA_COMMAND_INVALIDATE = 5, /* Data cache: drops the lines of [target, target + bytes). */
     TA_COMMAND_RECEIVE = 6,    /* The next `bytes` of the input that the link received go to target. */
     TA_COMMAND_SEND = 7,       /* The next `bytes` of the output, at source, go to the link. */
-    TA_COMMAND_NONE = 8        /* Nothing. */
+    TA_COMMAND_NONE = 8,       /* Nothing. */
+    TA_COMMAND_TEAM = 9        /* run(call) on all cores together (tinyanime/team.h), which divide its work. */
 } ta_command_kind;
 
 typedef struct {

@@ -31,7 +31,8 @@ uint32_t ta_team_size(void);
 /* Number of the calling core: 0 to ta_team_size() - 1. */
 uint32_t ta_team_rank(void);
 
-/* Returns when all members have called it. What any of them stored before it, all of them see behind it. */
+/* Returns when all members have called it, or have ended their part of the call (only where that failed). What any of
+ * them stored before it, all of them see behind it. */
 void ta_team_meet(void);
 
 #else

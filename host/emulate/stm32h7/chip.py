@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from tinyanime.boards.schema import Board
 from tinyanime.host.emulate.block_counter import BlockCounter
 from tinyanime.host.emulate.bus import Bus
+from tinyanime.host.emulate.clock import CoreClock
 from tinyanime.host.emulate.data_cache import DataCache
+from tinyanime.host.emulate.dma_order import DEFAULT_ORDER, DmaOrder, parse_dma_order
 from tinyanime.host.emulate.endpoint import Endpoint
 from tinyanime.host.emulate.machine import SettingError
 from tinyanime.host.emulate.memories import Memories
-from tinyanime.host.emulate.stm32h7.clock import CoreClock
 from tinyanime.host.emulate.stm32h7.core import MAINTENANCE, Dwt, SystemControl
-from tinyanime.host.emulate.stm32h7.dma_order import DEFAULT_ORDER, DmaOrder, parse_dma_order
 from tinyanime.host.emulate.stm32h7.gpio import GpioD
 from tinyanime.host.emulate.stm32h7.identity import AxiInterconnect, Dbgmcu, UniqueId
 from tinyanime.host.emulate.stm32h7.mdma import Mdma, MdmaWiring

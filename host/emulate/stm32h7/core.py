@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinyanime.host.emulate.bus import BusError, Peripheral, Register
+from tinyanime.host.emulate.clock import CoreClock
 from tinyanime.host.emulate.data_cache import Cacheability, DataCache, MaintenanceRegisters
 from tinyanime.host.emulate.stm32h7 import mpu
-from tinyanime.host.emulate.stm32h7.clock import CoreClock
 
 _ALL = 0xFFFF_FFFF
 _TRCENA = 1 << 24

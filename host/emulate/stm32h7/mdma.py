@@ -13,8 +13,8 @@ from tinyanime.boards.schema import MemoryKind
 from tinyanime.host.emulate.block_counter import BlockCounter
 from tinyanime.host.emulate.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.data_cache import DataCache
+from tinyanime.host.emulate.dma_order import DmaOrder, DmaOrdering, DmaTiming, Piece
 from tinyanime.host.emulate.memories import Memories
-from tinyanime.host.emulate.stm32h7.dma_order import DmaOrder, DmaOrdering, DmaTiming, Piece
 from tinyanime.host.emulate.stm32h7.mdma_settings import TransferSettings, read_settings
 
 CHANNELS = 4

@@ -1,32 +1,23 @@
 """USART3 with its FIFOs: RM0433 chapter 48.
 
-The data path is compiled (uart_fifo.py). Bytes take no time on the line. The receive FIFO never overflows: what does
-not fit waits at the host's end.
+The data path is compiled (uart_fifo.py); the line is that of serial_line.py.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-
 from tinyanime.host.emulate.bus import BusError, Peripheral, Register
+from tinyanime.host.emulate.clock import CoreClock
 from tinyanime.host.emulate.endpoint import Endpoint
-from tinyanime.host.emulate.stm32h7.clock import CoreClock
+from tinyanime.host.emulate.serial_line import SerialLine
 from tinyanime.host.emulate.stm32h7.gpio import GpioD
 from tinyanime.host.emulate.stm32h7.rcc import Rcc
-from tinyanime.host.emulate.uart_fifo import RECEIVE_BYTES, TRANSMIT_BYTES, UartFifo, UartLayout
+from tinyanime.host.emulate.uart_fifo import UartFifo, UartLayout
 
 _UE, _RE, _TE, _FIFOEN = 1 << 0, 1 << 2, 1 << 3, 1 << 29
 _RXFNE, _TC, _TXFNF, _TEACK, _REACK = 1 << 5, 1 << 6, 1 << 7, 1 << 21, 1 << 22
 _TXFE, _RXFT, _TXFT = 1 << 23, 1 << 26, 1 << 27
 _PRESCALERS = (1, 2, 4, 6, 8, 10, 12, 16, 32, 64, 128, 256)
 _THRESHOLDS = (2, 4, 8, 12, 14, 16)
-
-_IDLE_POLLS = 64
-"""So many status reads in a row that find nothing are idling: wait for the host then."""
-_IDLE_INSTRUCTIONS = 20_000
-"""Status reads further apart than this are not idling, but looking in between work."""
-_IDLE_WAIT_S = 0.002
 
 
 class Usart3(Peripheral):
@@ -48,11 +39,9 @@ class Usart3(Peripheral):
 
     def __init__(self, endpoint: Endpoint, baud: int, rcc: Rcc, pins: GpioD, clock: CoreClock) -> None:
         super().__init__()
-        self._endpoint = endpoint
         self._baud = baud
         self._rcc = rcc
         self._pins = pins
-        self._clock = clock
         self.fifo = UartFifo(
             UartLayout(
                 page=self.base & ~0xFFF,
@@ -62,11 +51,10 @@ class Usart3(Peripheral):
                 ready_flags=_TC | _TXFNF | _TXFE | _TXFT,
                 waiting_flag=_RXFNE,
                 threshold_flag=_RXFT,
+                full_flags=_TC | _TXFNF | _TXFE | _TXFT,
             )
         )
-        self._sending = threading.Lock()
-        self._polls_without_data = 0
-        self._instructions_at_poll = 0
+        self.line = SerialLine(self.fifo, endpoint, clock)
 
     def clock_changed(self, on: bool) -> None:
         if not on:
@@ -108,31 +96,10 @@ class Usart3(Peripheral):
     def read_isr(self) -> int:
         if not self.values["CR1"] & _RE:
             return 0
-        if not self.fifo.waiting:
-            self._ask_host()
-        elif self.fifo.unsent:
-            self.send_waiting()
-        return self.fifo.status
+        return self.line.status()
 
     def write_isr(self, value: int) -> None:
         raise BusError("wrote to USART3_ISR, which is read-only")
-
-    def _ask_host(self) -> None:
-        """Takes what the host has sent; waits for it where the firmware only idles."""
-        now = self._clock.counter.instructions
-        busy = self.fifo.take_moved() or now - self._instructions_at_poll > _IDLE_INSTRUCTIONS
-        self._instructions_at_poll = now
-        self._polls_without_data = 0 if busy else self._polls_without_data + 1
-        self.send_waiting()
-        held_back = self.fifo.unsent >= TRANSMIT_BYTES // 2
-        if self._polls_without_data > _IDLE_POLLS or held_back:
-            start = time.monotonic()
-            self._endpoint.wait(_IDLE_WAIT_S, want_write=held_back)
-            self._clock.idle(time.monotonic() - start)
-        received = self._endpoint.read(RECEIVE_BYTES)
-        self.fifo.refill(received)
-        if received:
-            self._polls_without_data = 0
 
     def write_icr(self, value: int) -> None:
         """Error flags are never set here: clearing them changes nothing."""
@@ -148,9 +115,3 @@ class Usart3(Peripheral):
 
     def write_tdr(self, value: int) -> None:
         raise BusError("wrote to USART3_TDR while the transmitter is off or its FIFO full")
-
-    def send_waiting(self) -> None:
-        """Hands what was transmitted to the host; another thread calls it while the firmware computes."""
-        with self._sending:
-            if self.fifo.unsent:
-                self.fifo.take(self._endpoint.write(self.fifo.unsent_bytes()))

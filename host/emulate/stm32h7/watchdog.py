@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyanime.host.emulate.bus import BusError, Peripheral, Register
-from tinyanime.host.emulate.stm32h7.clock import CoreClock
+from tinyanime.host.emulate.clock import CoreClock
 
 LSI_HZ = 32_000
 

@@ -13,9 +13,9 @@ from tinyanime.boards.loader import load_board
 from tinyanime.codegen.errors import UserError
 from tinyanime.host.emulate.block_counter import BlockCounter
 from tinyanime.host.emulate.bus import Bus, BusError
+from tinyanime.host.emulate.dma_order import DmaOrder, DmaTiming
 from tinyanime.host.emulate.memories import Memories
 from tinyanime.host.emulate.stm32h7.chip import parse_settings
-from tinyanime.host.emulate.stm32h7.dma_order import DmaOrder, DmaTiming
 from tinyanime.host.emulate.stm32h7.mdma import Mdma, MdmaWiring
 
 FLASH, ITCM, DTCM, AXI, D2 = 0x0800_0000, 0x0000_0000, 0x2000_0000, 0x2400_0000, 0x3000_0000

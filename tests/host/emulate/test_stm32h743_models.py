@@ -14,11 +14,11 @@ from tinyanime.boards.loader import load_board
 from tinyanime.codegen.errors import UserError
 from tinyanime.host.emulate.block_counter import BlockCounter
 from tinyanime.host.emulate.bus import Bus, BusError, Peripheral, Register
+from tinyanime.host.emulate.clock import CoreClock
 from tinyanime.host.emulate.endpoint import open_endpoint
 from tinyanime.host.emulate.image import load_image
-from tinyanime.host.emulate.stm32h7.board import VirtualBoard
+from tinyanime.host.emulate.stm32h7.board import Stm32h7Board
 from tinyanime.host.emulate.stm32h7.chip import ChipSettings, parse_settings
-from tinyanime.host.emulate.stm32h7.clock import CoreClock
 from tinyanime.host.emulate.stm32h7.gpio import GpioD
 from tinyanime.host.emulate.stm32h7.power import FlashInterface, Pwr, Revision, Syscfg
 from tinyanime.host.emulate.stm32h7.rcc import Rcc, ResetCause
@@ -214,10 +214,10 @@ def covers(base: int, rasr: int, address: int) -> bool:
     return base <= address < base + size and not rasr >> (8 + (address - base) * 8 // size) & 1
 
 
-def booted(tmp_path: Path, settings: ChipSettings) -> VirtualBoard:
+def booted(tmp_path: Path, settings: ChipSettings) -> Stm32h7Board:
     """A board that was switched off once its firmware had started."""
     endpoint = open_endpoint()
-    board = VirtualBoard(load_board("stm32h743"), load_image(build_hello(tmp_path)), endpoint, settings)
+    board = Stm32h7Board(load_board("stm32h743"), load_image(build_hello(tmp_path)), endpoint, settings)
     runner = threading.Thread(target=board.run)
     runner.start()
     give_up = time.monotonic() + 20

@@ -27,6 +27,11 @@ class CoreClock:
         """Whether the machine was stopped to find the load; `located` must be called then."""
 
     @property
+    def instructions(self) -> int:
+        """Executed so far."""
+        return self.counter.instructions
+
+    @property
     def block_cycles(self) -> int:
         """At the end of the current block."""
         return self.counter.instructions + self._idle_cycles
