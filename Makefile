@@ -42,7 +42,7 @@ demo: setup-demo ## Turn a photo into anime on two virtual boards, bit-exact (in
 build: setup-board ## Compile MODEL into firmware for BOARD
 	@$(MAKE) --no-print-directory firmware
 
-flash: setup-flash build ## Build and write the firmware to the real BOARD (WITH=tool, PORT=..., PROBE=..., DRIVE=folder)
+flash: setup-flash build ## Build and write the firmware to the real BOARD (WITH=tool PORT=... PROBE=... DRIVE=folder)
 	@$(TINYANIME) flash --board $(BOARD) --project $(PROJECT) $(if $(WITH),--with $(WITH)) $(if $(PORT),--port $(PORT)) \
 	    $(if $(PROBE),--probe $(PROBE)) $(if $(DRIVE),--drive $(DRIVE))
 
@@ -92,7 +92,7 @@ test-slow: setup-test ## Run the longer sweeps too
 
 HIL := $(BIN)/pytest -q tests/hil/test_device.py -n auto --dist loadgroup --junitxml build/hil/junit.xml
 
-hil: setup-test $(if $(FARM),,build) ## Run the hardware tests on BOARD (real with PORT=..., else virtual) or on those of FARM=farm.toml
+hil: setup-test $(if $(FARM),,build) ## Run the hardware tests on BOARD (real with PORT=...) or FARM=farm.toml
 	@$(HIL) $(if $(FARM),--farm $(FARM),--board $(BOARD) $(if $(PORT),--port $(PORT)))
 
 hil-virtual: setup-test ## Run the hardware tests on every virtual board (less than 6 minutes; table in build/hil)

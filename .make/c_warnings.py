@@ -15,7 +15,10 @@ from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.board_support import port_folders
 from tinyanime.codegen.emit.render import environment
 
-FIRMWARE = Path(__file__).resolve().parents[1] / "firmware"
+ROOT = Path(__file__).resolve().parents[1]
+FIRMWARE = ROOT / "firmware"
+ESP_IDF = ROOT / "tests" / "support" / "esp_idf"
+"""Headers in the place of ESP-IDF's."""
 BOARD_CONFIG = "project/baremetal/board_config.h.j2"
 WARNINGS = (
     *("-std=gnu11", "-fsyntax-only", "-O2"),
@@ -51,8 +54,11 @@ def _sources(board: Board) -> list[Path]:
 
 def _clean(compiler: str, board: Board, config: Path, source: Path) -> bool:
     startup = FIRMWARE / "startup" / board.core.replace("-", "_")
-    includes = [f"-I{folder}" for folder in (config, FIRMWARE / "include", startup) if folder.is_dir()]
-    command = [compiler, *WARNINGS, *board.toolchain.cpu_flags, *includes, str(source)]
+    idf = ESP_IDF if source.parent.name == "esp_idf" else config
+    includes = [f"-I{folder}" for folder in (config, FIRMWARE / "include", startup, idf) if folder.is_dir()]
+    # Those headers use the PC's threads.
+    flags = ("gcc",) if idf is ESP_IDF else (compiler, *board.toolchain.cpu_flags)
+    command = [*flags, *WARNINGS, f"-DTA_CORES={board.cores}", *includes, str(source)]
     return subprocess.run(command, check=False).returncode == 0
 
 

@@ -23,8 +23,8 @@ def board_under(board: Board, rtos: Rtos) -> Board:
     """The description from which an application for `rtos` on `board` is made.
 
     Under NuttX the code memories stay as they are; static data and activations have what NuttX leaves of the region
-    where its linker script puts .bss. Stacks are the system's, transfers are copies, one core computes. Raises BoardError,
-    with the boards that have it, where `board` does not run `rtos`.
+    where its linker script puts .bss. Stacks are the system's, transfers are copies, one core computes. Raises
+    BoardError, with the boards that have it, where `board` does not run `rtos`.
     """
     nuttx = board.nuttx
     if nuttx is None:
@@ -35,7 +35,7 @@ def board_under(board: Board, rtos: Rtos) -> Board:
         )
     return replace(
         board,
-        title=f"{board.title}, NuttX {nuttx.configuration}",
+        title=f"{board.title}, NuttX {nuttx.configuration} at {nuttx.clock_hz / 1e6:g} MHz",
         family=NUTTX_FAMILY,
         project=ProjectKind.NUTTX,
         clock_hz=nuttx.clock_hz,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import grp
 import importlib.metadata
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tinyanime.boards.loader import list_boards
+from tinyanime.boards.schema import Board, FlashToolKind
 from tinyanime.codegen.errors import UserError
+from tinyanime.host.flash.installed import installed_version
+from tinyanime.host.toolchains import Program, compiler_of, emulator_of
 
 MINIMUM_PYTHON = (3, 11)
 _TOOL_TIMEOUT_S = 20
@@ -39,14 +42,6 @@ class _Package:
     essential: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Program:
-    name: str
-    purpose: str
-    apt: str
-    essential: bool
-
-
 _PACKAGES = (
     *(
         _Package(name, "always needed", "", True)
@@ -67,16 +62,18 @@ _PACKAGES = (
     _Package("capstone", "modelled cycles", "cycles", False),
     _Package("bakenn", "CMSIS-NN sources", "kernels", False),
     _Package("cmsis-pack-manager", "CMSIS packs", "packs", False),
-    _Package("pyocd", "flashing", "flash", False),
+    _Package("pyocd", "flashing through a debug probe", "flash", False),
+    _Package("esptool", "flashing Espressif chips", "flash", False),
     _Package("torch", "training", "train", False),
 )
 
 _PROGRAMS = (
-    _Program("arm-none-eabi-gcc", "firmware for Arm boards", "gcc-arm-none-eabi libnewlib-arm-none-eabi", True),
-    _Program("make", "building firmware", "make", True),
-    _Program("cc", "firmware for the board `posix`, fast virtual boards", "gcc", True),
-    _Program("qemu-system-arm", "virtual mps2-an500", "qemu-system-arm", False),
+    Program("make", "building firmware", "make"),
+    Program("cc", "firmware for the board `posix`, fast virtual boards", "gcc"),
 )
+
+_DEMO_BOARD = "stm32h743"
+"""The virtual board that the demo cannot do without; the second one is left out where QEMU is missing."""
 
 
 def diagnose() -> Iterator[Finding]:
@@ -85,8 +82,10 @@ def diagnose() -> Iterator[Finding]:
     for package in _PACKAGES:
         yield _package(package)
     for program in _PROGRAMS:
-        yield _program(program)
+        yield _program(program, essential=True)
+    yield from _board_programs()
     yield _cmsis_nn()
+    yield from _flash_programs()
     yield _probes()
     yield from _serial_access()
 
@@ -107,12 +106,38 @@ def _package(package: _Package) -> Finding:
     return Finding(name, True, version, package.essential)
 
 
-def _program(program: _Program) -> Finding:
-    path = shutil.which(program.name)
+def _board_programs() -> Iterator[Finding]:
+    """Compilers and emulators, each once, with all boards that it serves."""
+    served: dict[str, list[Board]] = {}
+    programs: dict[str, Program] = {}
+    for board in list_boards():
+        for program in (compiler_of(board), emulator_of(board)):
+            if program is not None and board.toolchain.prefix:
+                programs.setdefault(program.name, program)
+                served.setdefault(program.name, []).append(board)
+    for name, program in programs.items():
+        names = [board.name for board in served[name]]
+        purpose = f"{program.purpose.rpartition(' ')[0]} {', '.join(names)}"
+        yield _program(replace(program, purpose=purpose), essential=_DEMO_BOARD in names)
+
+
+def _program(program: Program, *, essential: bool) -> Finding:
+    path = program.path
     if path is None:
-        remedy = f"sudo apt install {program.apt}"
-        return Finding(program.name, False, f"missing ({program.purpose})", program.essential, remedy)
-    return Finding(program.name, True, _first_line(path) or path, program.essential)
+        return Finding(program.name, False, f"missing ({program.purpose})", essential, program.remedy)
+    return Finding(program.name, True, _first_line(path) or path, essential)
+
+
+def _flash_programs() -> Iterator[Finding]:
+    """Flashing tools that are programs of their own."""
+    for kind in (FlashToolKind.PICOTOOL, FlashToolKind.IDF):
+        names = ", ".join(board.name for board in list_boards() if kind in board.flash_tool.tools)
+        if not names:
+            continue
+        try:
+            yield Finding(kind.value, True, installed_version(kind), False)
+        except UserError as error:
+            yield Finding(kind.value, False, f"{error.message.rstrip('.')} (flashing {names})", False, error.hint)
 
 
 def _first_line(path: str) -> str:

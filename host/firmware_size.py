@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from tinyanime.boards.schema import Board, EmulatorKind, MemoryKind, MemoryRegion, MemoryUse
+from tinyanime.boards.schema import Board, EmulatorKind, MemoryKind, MemoryRegion, MemoryUse, ProjectKind
 from tinyanime.codegen.errors import InputError
-from tinyanime.host.project import Project, built_image
+from tinyanime.host.project import Project, built_image, built_virtual_image
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +56,36 @@ class _Block:
         return self.address + self.size_bytes
 
 
+def measured_image(project: Project, board: Board) -> Path:
+    """The image that `measure` looks at: the firmware, or the virtual board's program where that alone was built.
+
+    An ESP-IDF project is built where ESP-IDF is installed. InputError where nothing was built.
+    """
+    if board.project is ProjectKind.ESP_IDF and not project.bundle.image.is_file():
+        return built_virtual_image(project)
+    return built_image(project)
+
+
 def measure(project: Project, board: Board) -> tuple[RegionUsage, ...]:
     """Every memory of the board with what lies in it. InputError where the image is missing or damaged."""
-    image = built_image(project)
+    image = measured_image(project, board)
     try:
         with image.open("rb") as file:
-            blocks = _blocks(ELFFile(file))
+            blocks = _blocks(ELFFile(file), board)
     except (ELFError, OSError) as error:
         raise InputError(
             f"The firmware image {image} cannot be read: {error}.", hint=f"Build it again: make -C {project.directory}"
         ) from error
     if board.emulator.kind is EmulatorKind.PROCESS:
-        return _usage_of_process(board, blocks)
+        return _usage_by_kind(board, blocks, board.stack_bytes)
+    if image != project.bundle.image:
+        return _usage_by_kind(board, blocks, 0)
+    if board.project is ProjectKind.ESP_IDF:
+        return _usage_of_esp_idf(board, blocks)
     return tuple(_usage(region, blocks) for region in board.memory)
 
 
-def _blocks(elf: ELFFile) -> tuple[_Block, ...]:
+def _blocks(elf: ELFFile, board: Board) -> tuple[_Block, ...]:
     """Sections that occupy memory, and load copies of those that start-up copies."""
     blocks = []
     loads = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD"]
@@ -85,7 +100,9 @@ def _blocks(elf: ELFFile) -> tuple[_Block, ...]:
         for load in loads:
             if load["p_vaddr"] <= address < load["p_vaddr"] + load["p_filesz"] and load["p_paddr"] != load["p_vaddr"]:
                 copied = address - int(load["p_vaddr"]) + int(load["p_paddr"])
-                blocks.append(_Block(f"{section.name} (initial values)", copied, size, False))
+                # What runs or is read at another address of the same memory is no copy.
+                own = any(region.base <= address < region.end for region in board.memory)
+                blocks.append(_Block(f"{section.name} (initial values)" if own else section.name, copied, size, False))
     return tuple(sorted(blocks, key=lambda block: block.address))
 
 
@@ -98,13 +115,29 @@ def _usage(region: MemoryRegion, blocks: Sequence[_Block]) -> RegionUsage:
     return RegionUsage(region.name, region.kind, region.size_bytes, tuple(occupants))
 
 
-def _usage_of_process(board: Board, blocks: Sequence[_Block]) -> tuple[RegionUsage, ...]:
-    """A program of the PC lies anywhere: what is written counts as RAM, the rest as flash."""
-    (flash,), (ram,) = (board.regions(use)[:1] for use in (MemoryUse.CODE, MemoryUse.DATA))
+def _usage_by_kind(board: Board, blocks: Sequence[_Block], stack_bytes: int) -> tuple[RegionUsage, ...]:
+    """For programs linked for other addresses (the PC, an emulator): what is written counts as RAM, the rest as flash.
+
+    `stack_bytes` is added where the stack is no section.
+    """
     fixed = tuple(Occupant(b.name, b.size_bytes) for b in blocks if not b.writable)
     written = tuple(Occupant(b.name, b.size_bytes) for b in blocks if b.writable)
-    stack = Occupant(".stack", board.stack_bytes)
+    return _two_memories(board, fixed, (*written, *((Occupant(".stack", stack_bytes),) if stack_bytes else ())))
+
+
+def _usage_of_esp_idf(board: Board, blocks: Sequence[_Block]) -> tuple[RegionUsage, ...]:
+    """By the names that ESP-IDF's linker script gives: .flash.* stays in flash, the rest is in RAM.
+
+    Code and data in RAM lie at several addresses; sections called "dummy" keep these apart and hold nothing.
+    """
+    real = [block for block in blocks if "dummy" not in block.name and "(initial" not in block.name]
+    flash = tuple(Occupant(b.name, b.size_bytes) for b in real if b.name.startswith(".flash"))
+    return _two_memories(board, flash, tuple(Occupant(b.name, b.size_bytes) for b in real if b.name[:6] != ".flash"))
+
+
+def _two_memories(board: Board, flash: tuple[Occupant, ...], ram: tuple[Occupant, ...]) -> tuple[RegionUsage, ...]:
+    code, data = (board.regions(use)[0] for use in (MemoryUse.CODE, MemoryUse.DATA))
     return (
-        RegionUsage(flash.name, flash.kind, flash.size_bytes, fixed),
-        RegionUsage(ram.name, ram.kind, ram.size_bytes, (*written, stack)),
+        RegionUsage(code.name, code.kind, code.size_bytes, flash),
+        RegionUsage(data.name, data.kind, data.size_bytes, ram),
     )

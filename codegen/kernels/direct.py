@@ -174,9 +174,10 @@ class Direct:
         return (*(block for block in powers if block < most), most)
 
     def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
+        del cores
         shape = _shape(graph, op)
         lines = block * shape.groups if shape.has_lines else 0
-        products = cores * (_CHANNELS * (shape.words + block) + _OVERREAD_WORDS)
+        products = _CHANNELS * (shape.words + block) + _OVERREAD_WORDS
         return _WORD_BYTES * (block * shape.words + max(lines, products))
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
@@ -191,7 +192,7 @@ class Direct:
             _CYCLES.of(amounts),
             _scratch_traffic(shape, amounts),
             _GROUP * amounts.weight_groups,
-            meetings=2 * ceil(rows * shape.out_width / block),
+            meetings=ceil(rows * shape.out_width / block) * (1 + 2 * shape.panels),
         )
 
 

@@ -96,12 +96,12 @@ class TransposeConvolve:
         return (*(block for exponent in range(1, 10) if (block := 1 << exponent) < most), most)
 
     def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
+        del cores
         op = _checked(op)
         kernel, stride = op.filter.kernel, op.stride
         taps = ceil(kernel.height / stride.height) * ceil(kernel.width / stride.width)
         words = 2 * taps * _pixel_groups(graph, op)
-        products = _WORD_BYTES * _CHANNELS * (words + block) + _SUMS_OVERREAD_BYTES
-        return _WORD_BYTES * block * words + cores * products
+        return _WORD_BYTES * (block * words + _CHANNELS * (words + block)) + _SUMS_OVERREAD_BYTES
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         depth = weights.values.shape[3]
@@ -118,7 +118,7 @@ class TransposeConvolve:
             _CYCLES.of(phases, groups, channels),
             _scratch_traffic(phases, groups, channels),
             weight_bytes,
-            meetings=2 * sum(phase.blocks for phase in phases),
+            meetings=sum(phase.blocks for phase in phases) * (1 + 2 * ceil(channels / _CHANNELS)),
         )
 
 

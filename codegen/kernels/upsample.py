@@ -107,9 +107,10 @@ class UpsampleConvolve:
         return (*(block for exponent in range(1, 10) if (block := 1 << exponent) < most), most)
 
     def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
+        del cores
         words = _words(graph, op)
         sums = _PRODUCTS * _GROUP_SUMS * ceil(block / _GROUP_TILES)
-        return _WORD_BYTES * (_INPUTS * block * words + cores * (_PRODUCTS * _CHANNELS * words + sums))
+        return _WORD_BYTES * (_INPUTS * block * words + _PRODUCTS * _CHANNELS * words + sums)
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         channels, height, width, depth = weights.values.shape
@@ -126,7 +127,7 @@ class UpsampleConvolve:
             _CYCLES.of(amounts),
             _scratch_traffic(amounts),
             channel_bytes * amounts.channels * amounts.blocks,
-            meetings=2 * amounts.blocks,
+            meetings=amounts.blocks * (2 + 2 * amounts.groups),
         )
 
 

@@ -48,6 +48,11 @@ class TileKind:
     """Whether constants in the weights are taken off the outputs again."""
 
     @property
+    def rounds(self) -> int:
+        """In which the products of an output channel are computed."""
+        return ceil(self.weights / self.panels)
+
+    @property
     def in_step(self) -> int:
         """Input rows and columns from one tile to the next."""
         return self.stride * self.out_size
@@ -153,12 +158,13 @@ class TiledConvolution:
         return tuple(sorted(block for block in found if block <= most))
 
     def scratch_bytes(self, graph: Graph, op: Op, block: int, cores: int = 1) -> int:
+        del cores
         kind, words = self.kind, _words(graph, op)
         inputs = kind.inputs * block * words
         weights = kind.panels * _CHANNELS * words
         sums = ceil(block / _GROUP_TILES) * kind.products * _GROUP_TILES * _CHANNELS
         surplus = block * kind.out_size**2 if kind.has_surplus else 0
-        return _WORD_BYTES * (inputs + surplus + cores * (weights + sums))
+        return _WORD_BYTES * (inputs + weights + sums + surplus)
 
     def pack_weights(self, weights: Filter) -> NDArray[np.int8]:
         return pack_taps(weights)
@@ -172,7 +178,7 @@ class TiledConvolution:
             self.cycles.of(self.kind, amounts),
             _scratch_traffic(self.kind, amounts),
             channel_bytes * amounts.channels * amounts.blocks,
-            meetings=2 * amounts.blocks,
+            meetings=amounts.blocks * (2 + 2 * amounts.groups * self.kind.rounds),
         )
 
 

@@ -20,8 +20,8 @@
 enum { GROUP = 4, WORDS_PER_GROUP = 2, ELEMENT_LIMIT = 1 << 16 };
 
 /* Working memory, one part behind the other: each serves as the room that ta_gemm_s16 may read behind the one before.
- * The lines are not needed any more when the weights are widened, and lie in their place. Weights and sums are there
- * for each core. */
+ * The lines are not needed any more when the weights are widened, and lie in their place. A team of cores shares all of
+ * it: it divides the columns, and the weights of each four output channels, and meets behind each of these parts. */
 typedef struct {
     uint32_t *columns; /* [block / 2][words][2] */
     uint32_t *weights; /* [words][4] */
@@ -56,26 +56,20 @@ static bool has_lines(const ta_convolution *layer) {
     return layer->in_channels % GROUP != 0;
 }
 
-/* One core's weights and sums. */
-static uint32_t product_words(uint32_t words, uint32_t block) {
-    return TA_PANEL_CHANNELS * (words + block) + TA_SUMS_OVERREAD / (uint32_t)sizeof(int32_t);
-}
-
 uint32_t ta_convolve_direct_s8_scratch_bytes(const ta_convolution *layer) {
     const uint32_t block = layer->block, words = WORDS_PER_GROUP * groups_per_column(layer);
     const uint32_t lines = has_lines(layer) ? block * words / 2 : 0;
-    const uint32_t products = TA_CORES * product_words(words, block);
+    const uint32_t products = TA_PANEL_CHANNELS * (words + block) + TA_SUMS_OVERREAD / sizeof(int32_t);
     return (uint32_t)sizeof(uint32_t) * (block * words + (lines > products ? lines : products));
 }
 
 static workspace divide(const ta_convolution *layer, void *scratch) {
     const uint32_t words = WORDS_PER_GROUP * groups_per_column(layer);
     uint32_t *columns = scratch;
-    uint32_t *behind = columns + layer->block * words;
-    uint32_t *weights = behind + ta_team_rank() * product_words(words, layer->block);
+    uint32_t *weights = columns + layer->block * words;
     int32_t *sums = (int32_t *)(weights + TA_PANEL_CHANNELS * words);
     return (workspace){
-        .columns = columns, .weights = weights, .sums = sums, .lines = has_lines(layer) ? (int8_t *)behind : NULL};
+        .columns = columns, .weights = weights, .sums = sums, .lines = has_lines(layer) ? (int8_t *)weights : NULL};
 }
 
 /* Word `word` of column `index` of the block. */
@@ -286,10 +280,10 @@ static void pack_block(const conv_call *call, uint32_t first, uint32_t count) {
     }
 }
 
-/* Widens the weights of 4 channels, which lie `bytes` apart. */
-static inline void widen_panel(const int8_t *data, uint32_t bytes, uint32_t *panel) {
+/* Widens `count` bytes of the weights of each of 4 channels, which lie `bytes` apart. */
+static inline void widen_panel(const int8_t *data, uint32_t bytes, uint32_t count, uint32_t *panel) {
 #if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
-    const int8_t *last = data + bytes - GROUP;
+    const int8_t *last = data + count - GROUP;
     /* Every store stands behind an instruction that a Cortex-M7 issues together with it: 12 cycles a group. */
     uint32_t a = ta_load_word(data), b = ta_load_word(data + bytes), c, d, e, f;
     __asm volatile(".balign 8\n"
@@ -314,7 +308,7 @@ static inline void widen_panel(const int8_t *data, uint32_t bytes, uint32_t *pan
                    : [last] "r"(last), [one] "r"(bytes), [two] "r"(2 * bytes), [three] "r"(3 * bytes)
                    : "cc", "memory");
 #else
-    for (const int8_t *end = data + bytes; data != end; data += GROUP) {
+    for (const int8_t *end = data + count; data != end; data += GROUP) {
         for (uint32_t channel = 0; channel < TA_PANEL_CHANNELS; channel++) {
             const uint32_t word = ta_load_word(data + channel * bytes);
             panel[channel] = ta_widen_even(0, word);
@@ -325,48 +319,57 @@ static inline void widen_panel(const int8_t *data, uint32_t bytes, uint32_t *pan
 #endif
 }
 
-/* Widens the weights of up to 4 channels; the panel's other channels stay as they are, their sums are not used. */
+/* Widens the calling core's share of the weights of up to 4 channels, of `groups` groups each; the panel's other
+ * channels stay as they are, their sums are not used. */
 TA_FAST_CODE(ta_direct_widen_weights)
 __attribute__((noinline)) static void widen_weights(const int8_t *data, uint32_t channels, uint32_t groups,
                                                     uint32_t *panel) {
+    const ta_share share = ta_share_of(groups, 1);
+    const uint32_t bytes = GROUP * groups;
+    data += GROUP * share.begin;
+    panel += WORDS_PER_GROUP * TA_PANEL_CHANNELS * share.begin;
+    if (TA_CORES > 1 && ta_share_count(share) == 0u) {
+        return;
+    }
     if (channels == TA_PANEL_CHANNELS) {
-        widen_panel(data, GROUP * groups, panel);
+        widen_panel(data, bytes, GROUP * ta_share_count(share), panel);
         return;
     }
     for (uint32_t channel = 0; channel < channels; channel++) {
+        const int8_t *source = data + channel * bytes;
         uint32_t *target = panel + channel;
-        for (uint32_t group = 0; group < groups; group++) {
-            const uint32_t word = ta_load_word(data);
+        for (uint32_t group = share.begin; group < share.end; group++) {
+            const uint32_t word = ta_load_word(source);
             target[0] = ta_widen_even(0, word);
             target[TA_PANEL_CHANNELS] = ta_widen_odd(0, word);
             target += WORDS_PER_GROUP * TA_PANEL_CHANNELS;
-            data += GROUP;
+            source += GROUP;
         }
     }
 }
 
-/* Multiplies a packed block with all weights of the call and stores its outputs: the calling core's share of them. */
+/* Multiplies the calling core's share of a packed block with all weights of the call and stores its outputs. */
 static void multiply_block(const conv_call *call, const ta_weights *weights, uint32_t count, int8_t *output) {
     const ta_convolution *layer = call->layer;
     const int8_t *data = weights->data;
-    const uint32_t groups = (weights->channels + TA_PANEL_CHANNELS - 1u) / TA_PANEL_CHANNELS;
-    ta_gemm_operands operands = {.columns = call->memory.columns,
-                                 .weights = call->memory.weights,
-                                 .sums = call->memory.sums,
-                                 .words = WORDS_PER_GROUP * call->groups,
-                                 .count = count};
+    const uint32_t words = WORDS_PER_GROUP * call->groups;
+    const ta_share columns = ta_share_of(count, TA_PANEL_COLUMNS);
+    const ta_gemm_operands operands = {.columns = call->memory.columns + columns.begin * words,
+                                       .weights = call->memory.weights,
+                                       .sums = call->memory.sums + columns.begin * TA_PANEL_CHANNELS,
+                                       .words = words,
+                                       .count = ta_share_count(columns)};
     ta_panel_channels panel = {
         .channels = layer->channels + weights->first_channel, .minimum = layer->minimum, .maximum = layer->maximum};
-    for (uint32_t group = 0, left = weights->channels; left != 0; group++, left -= panel.count) {
+    output += columns.begin * (uint32_t)layer->out_channels;
+    for (uint32_t left = weights->channels; left != 0; left -= panel.count) {
         panel.count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
-        const ta_share columns = ta_share_of_group(group, groups, count, TA_PANEL_COLUMNS);
-        if (TA_CORES == 1 || ta_share_count(columns) != 0u) {
-            operands.columns = call->memory.columns + columns.begin * operands.words;
-            operands.count = ta_share_count(columns);
-            widen_weights(data, panel.count, call->groups, call->memory.weights);
-            ta_gemm_store(&operands, &panel, output + columns.begin * (uint32_t)layer->out_channels,
-                          layer->out_channels);
+        widen_weights(data, panel.count, call->groups, call->memory.weights);
+        ta_team_meet();
+        if (TA_CORES == 1 || operands.count != 0u) {
+            ta_gemm_store(&operands, &panel, output, layer->out_channels);
         }
+        ta_team_meet();
         data += panel.count * GROUP * call->groups;
         panel.channels += panel.count;
         output += panel.count;
@@ -394,9 +397,6 @@ ta_status ta_convolve_direct_s8(const ta_convolution *layer, const ta_rows *rows
     int8_t *output = rows->output + weights->first_channel;
     for (uint32_t first = 0; first < pixels; first += layer->block) {
         const uint32_t count = pixels - first < layer->block ? pixels - first : layer->block;
-        if (TA_CORES > 1 && first != 0u) {
-            ta_team_meet(); /* Nobody uses the last block's columns any more, nor weights in the lines' place. */
-        }
         if (rows->packed == 0) {
             pack_block(&call, first, count);
         }

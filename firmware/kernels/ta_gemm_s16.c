@@ -218,41 +218,59 @@ TA_NAKED TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, con
     "addi a1, a1, 64\n"                                                                                                \
     "addi a0, a0, 32\n" forth                                                                                          \
     "bne a1, a3, 3b\n"
+#define STORE_FIRST_PAIR                                                                                               \
+    "lw t0, " SUMS "\n" STORE("s0", "0") STORE("s1", "4") STORE("s2", "8") STORE("s3", "12") STORE("s4", "16")         \
+    STORE("s5", "20") STORE("s6", "24") STORE("s7", "28")
+#define STORE_OTHER_PAIR                                                                                               \
+    STORE("s8", "32") STORE("s9", "36") STORE("s10", "40") STORE("s11", "44") STORE("t3", "48") STORE("t4", "52")       \
+    STORE("t5", "56") STORE("t6", "60")
+#define ENTER                                                                                                          \
+    "addi sp, sp, -80\n"                                                                                               \
+    SAVED("sw")                                                                                                        \
+    "slli t0, a2, 3\n"                                                                                                 \
+    "sw t0, " PAIR_BYTES "\n"                                                                                          \
+    "sw a1, " WEIGHTS "\n"                                                                                             \
+    "sw a4, " SUMS "\n"                                                                                                \
+    "sw a3, " PAIRS_LEFT "\n"                                                                                          \
+    "slli a3, a2, 4\n"                                                                                                 \
+    "add a3, a3, a1\n"
+#define NEXT_TWO_PAIRS                                                                                                 \
+    "lw t0, " PAIRS_LEFT "\n"                                                                                          \
+    "lw a1, " WEIGHTS "\n"                                                                                             \
+    "lw t1, " PAIR_BYTES "\n"                                                                                          \
+    "addi t0, t0, -2\n"                                                                                                \
+    "sw t0, " PAIRS_LEFT "\n"                                                                                          \
+    "srli t2, t1, 3\n" /* words */                                                                                     \
+    CLEAR_EIGHT("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7")                                                        \
+    "bltz t0, 2f\n"                                                                                                    \
+    "add a2, a0, t1\n"                                                                                                 \
+    CLEAR_EIGHT("s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6")
+#define MULTIPLY                                                                                                       \
+    ENTER                                                                                                              \
+    "1:\n"                                                                                                             \
+    NEXT_TWO_PAIRS                                                                                                     \
+    PASS(TWO_PAIRS, "addi a2, a2, -16\n", "addi a2, a2, 32\n")                                                         \
+    STORE_FIRST_PAIR                                                                                                   \
+    STORE_OTHER_PAIR                                                                                                   \
+    "mv a0, a2\n"                                                                                                      \
+    "lw t1, " PAIRS_LEFT "\n"                                                                                          \
+    "addi t0, t0, 64\n"                                                                                                \
+    "sw t0, " SUMS "\n"                                                                                                \
+    "bnez t1, 1b\n"                                                                                                    \
+    "j 6f\n"                                                                                                           \
+    "2:\n"                                                                                                             \
+    PASS(ONE_PAIR, "", "")                                                                                             \
+    STORE_FIRST_PAIR                                                                                                   \
+    "6:\n"                                                                                                             \
+    SAVED("lw")                                                                                                        \
+    "addi sp, sp, 80\n"                                                                                                \
+    "ret\n"
 /* clang-format on */
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* A naked function takes them from the registers. */
 TA_NAKED TA_FAST_CODE(ta_gemm_s16) void ta_gemm_s16(const uint32_t *columns, const uint32_t *weights, uint32_t words,
                                                     uint32_t pairs, int32_t *sums) {
-    __asm volatile("addi sp, sp, -80\n" SAVED("sw") "slli t0, a2, 3\n"
-                                                    "sw t0, " PAIR_BYTES "\n"
-                                                    "sw a1, " WEIGHTS "\n"
-                                                    "sw a4, " SUMS "\n"
-                                                    "sw a3, " PAIRS_LEFT "\n"
-                                                    "slli a3, a2, 4\n"
-                                                    "add a3, a3, a1\n"
-                                                    "1:\n"
-                                                    "lw t0, " PAIRS_LEFT "\n"
-                                                    "lw a1, " WEIGHTS "\n"
-                                                    "lw t1, " PAIR_BYTES "\n"
-                                                    "addi t0, t0, -2\n"
-                                                    "sw t0, " PAIRS_LEFT "\n"
-                                                    "srli t2, t1, 3\n" /* words */
-                   CLEAR_EIGHT("s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7") "bltz t0, 2f\n"
-                   "add a2, a0, t1\n" CLEAR_EIGHT("s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6")
-                       PASS(TWO_PAIRS, "addi a2, a2, -16\n", "addi a2, a2, 32\n") "lw t0, " SUMS "\n"
-                                                                                  "mv a0, a2\n"
-                   STORE("s0", "0") STORE("s1", "4") STORE("s2", "8") STORE("s3", "12") STORE("s4", "16")
-                       STORE("s5", "20") STORE("s6", "24") STORE("s7", "28") STORE("s8", "32") STORE("s9", "36")
-                           STORE("s10", "40") STORE("s11", "44") STORE("t3", "48") STORE("t4", "52") STORE("t5", "56")
-                               STORE("t6", "60") "addi t0, t0, 64\n"
-                                                 "lw t1, " PAIRS_LEFT "\n"
-                                                 "sw t0, " SUMS "\n"
-                                                 "bnez t1, 1b\n"
-                                                 "j 6f\n"
-                                                 "2:\n" PASS(ONE_PAIR, "", "") "lw t0, " SUMS "\n"
-                   STORE("s0", "0") STORE("s1", "4") STORE("s2", "8") STORE("s3", "12") STORE("s4", "16")
-                       STORE("s5", "20") STORE("s6", "24") STORE("s7", "28") "6:\n" SAVED("lw") "addi sp, sp, 80\n"
-                                                                                                "ret\n");
+    __asm volatile(MULTIPLY);
 }
 
 #else

@@ -11,6 +11,7 @@
 
 #if defined(__ARM_FEATURE_SIMD32)
 #include <arm_acle.h>
+#define TA_HAS_LANE_SUMS 1 /* Sums of lanes in one instruction. */
 #endif
 
 /* The word at `bytes`, which is aligned to 4 bytes; little endian. */

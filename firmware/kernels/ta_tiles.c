@@ -1,5 +1,6 @@
 #include "ta_tiles.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 #include "tinyanime/fast_code.h"
 #include "tinyanime/share.h"
 
-/* Work of a call in tiles, and the parts of the working memory: `weights` and `sums` are the calling core's own. */
+/* Work of a call in tiles, and the parts of the working memory, which all cores of a team share. */
 typedef struct {
     const ta_tile_kind *kind;
     const ta_convolution *layer;
@@ -26,6 +27,7 @@ typedef struct {
 enum {
     KERNEL_SIZE = 3,
     GROUP = TA_TILE_PAIRS * TA_PANEL_COLUMNS,
+    PAIR_SUMS = TA_PANEL_COLUMNS * TA_PANEL_CHANNELS,
     SAFE_RUN = 127 /* Quads whose sums of two bytes fit int16. */
 };
 
@@ -45,17 +47,12 @@ static uint32_t surplus_words(const ta_tile_kind *kind, uint32_t block) {
     return kind->find_surplus == NULL ? 0u : block * kind->out_size * kind->out_size;
 }
 
-static uint64_t weight_words(const ta_tile_kind *kind, uint64_t words) {
-    return kind->panels * TA_PANEL_CHANNELS * words;
-}
-
-/* Shared by all cores: transformed inputs; core 0's weights and sums; surpluses; then the other cores' weights and
- * sums. */
 uint32_t ta_tiles_scratch_bytes(const ta_tile_kind *kind, const ta_convolution *layer) {
     const uint64_t words = (uint64_t)TA_QUAD_WORDS * quads_of(layer);
-    const uint64_t shared = kind->inputs * layer->block * words + surplus_words(kind, layer->block);
-    const uint64_t own = weight_words(kind, words) + sum_words(kind, layer->block);
-    const uint64_t bytes = (shared + TA_CORES * own) * sizeof(uint32_t);
+    const uint64_t inputs = (uint64_t)kind->inputs * layer->block * words;
+    const uint64_t weights = (uint64_t)kind->panels * TA_PANEL_CHANNELS * words;
+    const uint64_t sums = sum_words(kind, layer->block) + surplus_words(kind, layer->block);
+    const uint64_t bytes = (inputs + weights + sums) * sizeof(uint32_t);
     return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
 
@@ -161,11 +158,12 @@ static void transform_tile(const tile_work *work, uint32_t tile, uint32_t column
         inputs.row_bytes = channels * work->layer->in_width;
         inputs.pixel_bytes = channels;
     } else {
-        int8_t *patch = (int8_t *)work->weights; /* Not in use now; panels are 8 times as large as inputs. */
-        gather_inputs(work, row, column, patch);
-        inputs.first = patch;
+        /* The weights' room, not in use now, holds two patches at least: see `panels`. */
         inputs.pixel_bytes = work->quads * TA_QUAD;
         inputs.row_bytes = kind->in_size * inputs.pixel_bytes;
+        int8_t *patch = (int8_t *)work->weights + ta_team_rank() * kind->in_size * inputs.row_bytes;
+        gather_inputs(work, row, column, patch);
+        inputs.first = patch;
     }
     kind->transform_inputs(&inputs, panels, TA_PANEL_COLUMNS * work->pairs * work->words);
     if (kind->find_surplus != NULL) {
@@ -187,36 +185,62 @@ void ta_tiles_clamp(const ta_tile_outputs *tile, uint32_t out_size) {
     }
 }
 
-/* All products of `count` output channels whose weights begin at `weights`, for some of the block's pairs of tiles. */
+/* Transforms the weights of `count` output channels for a round: the calling core's share of the input channels. */
+static inline void transform_weights(const tile_work *work, uint32_t round, const int8_t *weights, uint32_t count) {
+    const uint32_t weight_words = TA_PANEL_CHANNELS * work->words;
+    const uint32_t channel_bytes = work->quads * TA_TAPS * TA_QUAD;
+    const ta_share quads = ta_share_of(work->quads, 1);
+    uint32_t *panels = work->weights + quads.begin * TA_QUAD_WORDS * TA_PANEL_CHANNELS;
+    weights += quads.begin * TA_TAPS * TA_QUAD;
+    if (TA_CORES > 1 && ta_share_count(quads) == 0u) {
+        return;
+    }
+    for (uint32_t channel = 0; channel < count; channel++) {
+        work->kind->transform_weights(round, weights + channel * channel_bytes, ta_share_count(quads), panels + channel,
+                                      weight_words);
+    }
+}
+
+/* One product of some pairs of tiles; `columns` and `sums` are those of pair 0. */
+static inline void multiply_pairs(const uint32_t *columns, const uint32_t *panel, uint32_t words, ta_share pairs,
+                                  int32_t *sums, uint32_t group_sums) {
+    uint32_t left = ta_share_count(pairs), ahead = pairs.begin % TA_TILE_PAIRS;
+    columns += TA_PANEL_COLUMNS * pairs.begin * words;
+    sums += pairs.begin / TA_TILE_PAIRS * group_sums;
+    for (; left > TA_TILE_PAIRS - ahead; ahead = 0) {
+        const uint32_t run = TA_TILE_PAIRS - ahead;
+        ta_gemm_s16(columns, panel, words, run, sums + ahead * PAIR_SUMS);
+        columns += TA_PANEL_COLUMNS * run * words;
+        sums += group_sums;
+        left -= run;
+    }
+    ta_gemm_s16(columns, panel, words, left, sums + ahead * PAIR_SUMS);
+}
+
+/* All products of `count` output channels whose weights begin at `weights`. The cores of a team share out the pairs of
+ * tiles where these divide evenly, else the products. */
 TA_FAST_CODE(ta_tiles_products)
-static void multiply(const tile_work *work, const int8_t *weights, uint32_t count, uint32_t first_pair,
-                     uint32_t pairs) {
+static void multiply(const tile_work *work, const int8_t *weights, uint32_t count) {
     const ta_tile_kind *kind = work->kind;
     const uint32_t input_words = TA_PANEL_COLUMNS * work->pairs * work->words;
     const uint32_t weight_words = TA_PANEL_CHANNELS * work->words;
-    const uint32_t channel_bytes = work->quads * TA_TAPS * TA_QUAD;
     const uint32_t words = work->words, group_sums = kind->products * TA_TILE_SUMS;
+    const uint32_t size = ta_team_size(), rank = ta_team_rank();
+    const bool by_pairs = size == 1u || work->pairs % size == 0u;
+    const ta_share pairs = by_pairs ? ta_share_of(work->pairs, 1) : (ta_share){0, work->pairs};
     const ta_tile_product *product = kind->product_list;
     int32_t *sums = work->sums;
     for (uint32_t round = 0; round < kind->rounds; round++) {
-        for (uint32_t channel = 0; channel < count; channel++) {
-            kind->transform_weights(round, weights + channel * channel_bytes, work->quads, work->weights + channel,
-                                    weight_words);
-        }
+        transform_weights(work, round, weights, count);
+        ta_team_meet();
         const ta_tile_product *end = kind->product_list + kind->round_ends[round];
         for (; product != end; product++, sums += TA_TILE_SUMS) {
-            const uint32_t *columns = work->inputs + product->input * input_words;
-            columns += TA_PANEL_COLUMNS * first_pair * words;
-            const uint32_t *panel = work->weights + product->weight * weight_words;
-            int32_t *group = sums;
-            uint32_t left = pairs;
-            for (; left > TA_TILE_PAIRS; left -= TA_TILE_PAIRS) {
-                ta_gemm_s16(columns, panel, words, TA_TILE_PAIRS, group);
-                columns += TA_PANEL_COLUMNS * TA_TILE_PAIRS * words;
-                group += group_sums;
+            if (by_pairs || (uint32_t)(end - product) % size == rank) {
+                multiply_pairs(work->inputs + product->input * input_words,
+                               work->weights + product->weight * weight_words, words, pairs, sums, group_sums);
             }
-            ta_gemm_s16(columns, panel, words, left, group);
         }
+        ta_team_meet();
     }
 }
 
@@ -254,24 +278,18 @@ static void store_tile(const tile_work *work, uint32_t tile, ta_tile_outputs *ou
 TA_FAST_CODE(ta_tiles_block)
 static void convolve_block(const tile_work *work, const ta_weights *weights, uint32_t first, uint32_t count) {
     const uint32_t channel_bytes = work->quads * TA_TAPS * TA_QUAD;
-    const uint32_t groups = (weights->channels + TA_PANEL_CHANNELS - 1u) / TA_PANEL_CHANNELS;
     for (uint32_t channel = 0; channel < weights->channels; channel += TA_PANEL_CHANNELS) {
-        const ta_share tiles = ta_share_of_group(channel / TA_PANEL_CHANNELS, groups, count, TA_PANEL_COLUMNS);
-        if (TA_CORES > 1 && ta_share_count(tiles) == 0u) {
-            continue;
-        }
         const uint32_t left = weights->channels - channel;
         const uint32_t channels = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
         const uint32_t first_channel = weights->first_channel + channel;
-        multiply(work, weights->data + (size_t)channel * channel_bytes, channels, tiles.begin / TA_PANEL_COLUMNS,
-                 (ta_share_count(tiles) + TA_PANEL_COLUMNS - 1u) / TA_PANEL_COLUMNS);
+        multiply(work, weights->data + (size_t)channel * channel_bytes, channels);
         ta_tile_outputs outputs = {.channels = work->layer->channels + first_channel,
                                    .channel_count = channels,
                                    .minimum = work->layer->minimum,
                                    .maximum = work->layer->maximum};
-        for (uint32_t tile = tiles.begin; tile < tiles.end; tile++) {
-            const uint32_t place = tile - tiles.begin, in_group = place % GROUP;
-            outputs.sums = work->sums + place / GROUP * work->kind->products * TA_TILE_SUMS +
+        for (uint32_t tile = ta_team_rank(); tile < count; tile += ta_team_size()) {
+            const uint32_t in_group = tile % GROUP;
+            outputs.sums = work->sums + tile / GROUP * work->kind->products * TA_TILE_SUMS +
                            in_group / TA_PANEL_COLUMNS * TA_PANEL_COLUMNS * TA_PANEL_CHANNELS +
                            in_group % TA_PANEL_COLUMNS;
             if (work->surplus != NULL) {
@@ -288,14 +306,8 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
     const uint32_t words = TA_QUAD_WORDS * quads_of(layer);
     const uint32_t tile_columns = tiles_along(layer->out_width, kind->out_size);
     const uint32_t tiles = tile_count(kind, layer, rows);
-    const uint32_t panel_words = (uint32_t)weight_words(kind, words), rank = ta_team_rank();
     uint32_t *panels = scratch + (size_t)kind->inputs * layer->block * words;
-    int32_t *sums = (int32_t *)(panels + panel_words);
-    int32_t *surplus = kind->find_surplus == NULL ? NULL : sums + sum_words(kind, layer->block);
-    if (rank != 0u) {
-        panels = (uint32_t *)sums + sum_words(kind, layer->block) + surplus_words(kind, layer->block);
-        sums = (int32_t *)(panels + panel_words);
-    }
+    int32_t *sums = (int32_t *)(panels + (size_t)kind->panels * TA_PANEL_CHANNELS * words);
     tile_work work = {.kind = kind,
                       .layer = layer,
                       .rows = rows,
@@ -308,15 +320,15 @@ void ta_tiles_convolve(const ta_tile_kind *kind, const ta_convolution *layer, co
                       .inputs = scratch,
                       .weights = panels,
                       .sums = sums,
-                      .surplus = surplus};
+                      .surplus = kind->find_surplus == NULL ? NULL : sums + sum_words(kind, layer->block)};
     for (uint32_t first = 0; first < tiles; first += layer->block) {
         const uint32_t left = tiles - first, count = left < layer->block ? left : layer->block;
         work.pairs = (count + TA_PANEL_COLUMNS - 1u) / TA_PANEL_COLUMNS;
         if (TA_CORES > 1 && first != 0u) {
-            ta_team_meet(); /* Nobody reads the last block's inputs any more. */
+            ta_team_meet(); /* Nobody needs the last block's surpluses any more. */
         }
         /* Tiles at the edges take longer: dealt out one by one they are shared evenly. */
-        for (uint32_t tile = rank; rows->packed == 0u && tile < count; tile += ta_team_size()) {
+        for (uint32_t tile = ta_team_rank(); rows->packed == 0u && tile < count; tile += ta_team_size()) {
             transform_tile(&work, first + tile, tile);
         }
         ta_team_meet();

@@ -13,6 +13,9 @@
  *                         sums[product] = V[product.input] * U[product.weight] for the round's products;
  *         transform sums[groups of 8 tiles][products][4 pairs of tiles][4 channels][2 tiles] into outputs.
  *
+ * A team of cores shares V, U and sums: it divides the tiles for their inputs and outputs, the input channels for the
+ * weights, the tiles or the products for these, and meets behind each of these parts.
+ *
  * Rounds keep U small: one holds the weights of some of the products. A word is two input channels of a group of four
  * (a *quad*): 0 (low) and 2, or 1 (low) and 3, in this order; weights are [quads][9 taps][4]. */
 #ifndef TA_TILES_H
@@ -68,7 +71,7 @@ typedef struct {
     uint8_t inputs;       /* Transformed inputs of a tile. */
     uint8_t products;
     uint8_t rounds;
-    uint8_t panels;                      /* The largest number of transformed weights of a round, >= in_size^2 / 8. */
+    uint8_t panels;                      /* The largest number of transformed weights of a round, >= in_size^2 / 4. */
     const uint8_t *round_ends;           /* [rounds]: the index behind the round's last product. */
     const ta_tile_product *product_list; /* [products] */
     /* Writes the word w of input i to panels[i * input_stride + w * TA_PANEL_COLUMNS], for all quads. */

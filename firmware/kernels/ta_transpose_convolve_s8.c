@@ -27,8 +27,8 @@ typedef struct {
     uint32_t taps;
 } phase;
 
-/* A call: its arguments, what follows from them, and the parts of the working memory: all cores share the columns, each
- * has its own filter and sums. */
+/* A call: its arguments, what follows from them, and the parts of the working memory. A team of cores shares all of it:
+ * it divides the columns, and the filter of each four output channels, and meets behind each of these parts. */
 typedef struct {
     const ta_convolution *layer;
     const ta_rows *rows;
@@ -46,7 +46,7 @@ typedef struct {
     uint32_t row, column, count; /* In the phase's own rows and columns. */
 } segment;
 
-/* Columns of a block, from pixel (row, column) of the phase on. */
+/* A core's share of a block: columns from pixel (row, column) of the phase on. */
 typedef struct {
     uint32_t row, column;
     uint32_t first, count; /* Numbers within the block, both even. */
@@ -65,14 +65,10 @@ static uint64_t largest_words(const ta_convolution *layer) {
            largest_taps(layer->kernel_width, layer->stride_width) * groups_per_pixel(layer);
 }
 
-/* One core's filter and sums. */
-static uint64_t product_words(const ta_convolution *layer, uint64_t words) {
-    return TA_PANEL_CHANNELS * (words + layer->block) + TA_SUMS_OVERREAD / sizeof(uint32_t);
-}
-
 uint32_t ta_transpose_convolve_s8_scratch_bytes(const ta_convolution *layer) {
-    const uint64_t words = largest_words(layer);
-    const uint64_t bytes = (layer->block * words + TA_CORES * product_words(layer, words)) * sizeof(uint32_t);
+    const uint64_t words = largest_words(layer), block = layer->block;
+    const uint64_t total = block * words + TA_PANEL_CHANNELS * (words + block);
+    const uint64_t bytes = total * sizeof(uint32_t) + TA_SUMS_OVERREAD;
     return bytes > UINT32_MAX ? UINT32_MAX : (uint32_t)bytes;
 }
 
@@ -216,23 +212,24 @@ static __attribute__((noinline)) void widen_channels(uint32_t *to, const int8_t 
     }
 }
 
-/* Widens the taps of the current phase, in the order of the columns' elements. */
+/* Widens the taps of the current phase, in the order of the columns' elements: the calling core's share of each. */
 static void widen_filter(const transposition *call, uint32_t channel, uint32_t channels) {
     const ta_convolution *layer = call->layer;
     const uint32_t tap_bytes = GROUP * call->groups;
     const uint32_t channel_bytes = tap_bytes * layer->kernel_height * layer->kernel_width;
-    const int8_t *data = call->weights->data + (size_t)channel * channel_bytes;
-    uint32_t *to = call->filter;
+    const ta_share share = ta_share_of(call->groups, 1);
+    const int8_t *data = call->weights->data + (size_t)channel * channel_bytes + (size_t)GROUP * share.begin;
+    uint32_t *to = call->filter + WORDS_PER_GROUP * TA_PANEL_CHANNELS * share.begin;
     for (uint32_t y = 0; y < call->down.taps; y++) {
         const uint32_t row = call->down.tap + y * layer->stride_height;
         for (uint32_t x = call->across.taps; x-- != 0;) {
             const uint32_t tap = row * layer->kernel_width + call->across.tap + x * layer->stride_width;
             const int8_t *bytes = data + (size_t)tap * tap_bytes;
             if (channels == TA_PANEL_CHANNELS) {
-                widen_channels(to, bytes, channel_bytes, call->groups);
+                widen_channels(to, bytes, channel_bytes, ta_share_count(share));
             } else {
                 for (uint32_t i = 0; i < channels; i++) {
-                    widen_channel(to + i, bytes + (size_t)i * channel_bytes, call->groups);
+                    widen_channel(to + i, bytes + (size_t)i * channel_bytes, ta_share_count(share));
                 }
             }
             to += WORDS_PER_GROUP * TA_PANEL_CHANNELS * call->groups;
@@ -262,7 +259,7 @@ static void advance(const transposition *call, const segment *done, uint32_t *ro
 /* Requantizes and stores the outputs of a run. */
 static void store_run(const transposition *call, const run *columns, const ta_panel_channels *panel, uint32_t channel) {
     const ta_convolution *layer = call->layer;
-    const int32_t *sums = call->sums;
+    const int32_t *sums = call->sums + columns->first * TA_PANEL_CHANNELS;
     uint32_t row = columns->row, column = columns->column;
     for (uint32_t room = columns->count; room != 0;) {
         const segment pixels = segment_at(call, row, column, room);
@@ -276,26 +273,36 @@ static void store_run(const transposition *call, const run *columns, const ta_pa
     }
 }
 
-/* Multiplies a run of packed columns with four or less output channels, from number `channel` of the call's on. */
-static void multiply_run(const transposition *call, const run *columns, uint32_t channel) {
+/* Multiplies a run of packed columns with all weights of the call. */
+static void multiply_run(const transposition *call, const run *columns) {
     const ta_convolution *layer = call->layer;
-    const uint32_t left = call->weights->channels - channel;
-    const ta_panel_channels panel = {.channels = layer->channels + call->weights->first_channel + channel,
-                                     .count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS,
-                                     .minimum = layer->minimum,
-                                     .maximum = layer->maximum};
-    if (call->words != 0) {
-        widen_filter(call, channel, panel.count);
-        ta_gemm_s16(call->columns + (size_t)columns->first * call->words, call->filter, call->words,
-                    columns->count / TA_PANEL_COLUMNS, call->sums);
-    } else {
-        memset(call->sums, 0, (size_t)columns->count * TA_PANEL_CHANNELS * sizeof *call->sums);
+    int32_t *sums = call->sums + columns->first * TA_PANEL_CHANNELS;
+    ta_panel_channels panel = {.minimum = layer->minimum, .maximum = layer->maximum};
+    for (uint32_t channel = 0; channel < call->weights->channels; channel += TA_PANEL_CHANNELS) {
+        const uint32_t left = call->weights->channels - channel;
+        panel.count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
+        panel.channels = layer->channels + call->weights->first_channel + channel;
+        if (call->words != 0) {
+            widen_filter(call, channel, panel.count);
+        }
+        ta_team_meet();
+        if (TA_CORES > 1 && columns->count == 0u) {
+            ta_team_meet();
+            continue;
+        }
+        if (call->words != 0) {
+            ta_gemm_s16(call->columns + (size_t)columns->first * call->words, call->filter, call->words,
+                        columns->count / TA_PANEL_COLUMNS, sums);
+        } else {
+            memset(sums, 0, (size_t)columns->count * TA_PANEL_CHANNELS * sizeof *sums);
+        }
+        store_run(call, columns, &panel, call->weights->first_channel + channel);
+        ta_team_meet();
     }
-    store_run(call, columns, &panel, call->weights->first_channel + channel);
 }
 
-/* Packs up to `room` columns from pixel (*row, *column) on, which goes to the pixel behind, into the block behind its
- * first `first` columns, or only counts them. */
+/* Finds the run of up to `room` columns from pixel (*row, *column) on, which goes to the pixel behind, and packs it
+ * into the block behind its first `first` columns if `packs`. */
 static run take_run(const transposition *call, uint32_t *row, uint32_t *column, uint32_t first, uint32_t room,
                     bool packs) {
     run taken = {.row = *row, .column = *column, .first = first, .count = 0};
@@ -310,40 +317,24 @@ static run take_run(const transposition *call, uint32_t *row, uint32_t *column, 
     return taken;
 }
 
-/* All channels of a block that consists of one run for each core. Channels are dealt out four by four; what is left
- * over each core computes for its own run. */
-static void multiply_block(const transposition *call, const run runs[TA_CORES]) {
-    const uint32_t size = ta_team_size(), rank = ta_team_rank(), channels = call->weights->channels;
-    const uint32_t groups = (channels + TA_PANEL_CHANNELS - 1u) / TA_PANEL_CHANNELS;
-    run whole = runs[0];
-    for (uint32_t core = 1; core < size; core++) {
-        whole.count += runs[core].count;
-    }
-    uint32_t group = rank;
-    for (; group < groups - groups % size; group += size) {
-        multiply_run(call, &whole, TA_PANEL_CHANNELS * group);
-    }
-    if (size > 1u && groups % size != 0u && runs[rank].count != 0u) {
-        multiply_run(call, &runs[rank], TA_PANEL_CHANNELS * (groups - 1u));
-    }
-}
-
 /* All outputs of the current phase. */
 static void convolve_phase(const transposition *call) {
     const uint32_t size = ta_team_size(), rank = ta_team_rank(), pairs = call->layer->block / TA_PANEL_COLUMNS;
     uint32_t row = 0, column = 0;
     while (row < call->down.count && call->across.count != 0) {
-        run runs[TA_CORES];
+        run own = {0, 0, 0, 0};
         uint32_t first = 0;
         for (uint32_t core = 0; core < size; core++) {
-            /* A run ends at its room, if not with the phase: so the next one begins right behind it. */
+            /* A run ends with its room, if not with the phase: so the next one begins right behind it. */
             const uint32_t room = TA_PANEL_COLUMNS * (pairs * (core + 1u) / size) - first;
-            runs[core] = take_run(call, &row, &column, first, room, core == rank);
-            first += runs[core].count;
+            const run taken = take_run(call, &row, &column, first, room, core == rank);
+            first += taken.count;
+            if (core == rank) {
+                own = taken;
+            }
         }
         ta_team_meet();
-        multiply_block(call, runs);
-        ta_team_meet();
+        multiply_run(call, &own);
     }
 }
 
@@ -378,7 +369,7 @@ ta_status ta_transpose_convolve_s8(const ta_convolution *layer, const ta_rows *r
                           .groups = groups_per_pixel(layer),
                           .offset = ((uint32_t)layer->in_offset & 0xFFFFu) * 0x10001u,
                           .columns = scratch};
-    call.filter = call.columns + layer->block * words + ta_team_rank() * (size_t)product_words(layer, words);
+    call.filter = call.columns + layer->block * words;
     call.sums = (int32_t *)(call.filter + TA_PANEL_CHANNELS * words);
     convolve_phases(&call);
     return TA_OK;

@@ -17,34 +17,9 @@
 #include "ta_bytes.h"
 #include "ta_convolution.h"
 #include "ta_tiles.h"
+#include "ta_upsample_weights.h"
 
-enum {
-    TILE = 4,          /* Outputs along a side of a tile, and inputs. */
-    PRODUCTS_ALONG = 5 /* p0 to p4 */
-};
-
-/* `size`, of which the compiler does not know whence it comes: it would else keep a pointer for each of many addresses
- * that a single base and one shifted register reach. */
-static inline size_t opaque(size_t size) {
-    __asm("" : "+r"(size));
-    return size;
-}
-
-/* Keeps the compiler from working on what comes before and behind at the same time: registers are too few for that. */
-static inline void keep_order(void) {
-    __asm volatile("" : : : "memory");
-}
-
-/* The word `steps` strides of `stride` bytes behind `base`. */
-static inline uint32_t *word_at(uint32_t *base, size_t steps, size_t stride) {
-    return (uint32_t *)(void *)((char *)base + steps * opaque(stride));
-}
-
-/* The channels 0 and 2 (or 1 and 3) of the four bytes at `bytes`, see ta_number_of. */
-static inline uint32_t widened(const int8_t *bytes, bool odd) {
-    const uint32_t word = ta_load_word(bytes);
-    return odd ? ta_number_odd(0, word) : ta_number_even(0, word);
-}
+enum { TILE = 4, PRODUCTS_ALONG = TA_UPSAMPLE_PRODUCTS_ALONG }; /* Outputs along a side of a tile, and inputs. */
 
 typedef struct {
     size_t row_bytes, pixel_bytes;
@@ -52,7 +27,8 @@ typedef struct {
 } pixel_words;
 
 static inline uint32_t pixel_word(const int8_t *row, size_t column, const pixel_words *of) {
-    return widened(row + (column == 3 ? opaque(3 * of->pixel_bytes) : column * opaque(of->pixel_bytes)), of->odd);
+    return ta_widened(row + (column == 3 ? ta_opaque(3 * of->pixel_bytes) : column * ta_opaque(of->pixel_bytes)),
+                      of->odd);
 }
 
 static inline void widen_row(uint32_t x[4], const int8_t *row, const pixel_words *of) {
@@ -66,11 +42,11 @@ static inline void widen_row(uint32_t x[4], const int8_t *row, const pixel_words
 static inline uint32_t *store_inputs(uint32_t *to, size_t stride, const uint32_t x[4], uint32_t offset) {
     const uint32_t sum = ta_add_numbers(x[1], x[2]);
     *to = ta_lanes_of(offset == 0 ? sum : ta_add_numbers(sum, offset));
-    *word_at(to, 1, stride) = ta_lanes_of(ta_subtract_numbers(x[1], x[2]));
-    *word_at(to, 2, stride) = ta_lanes_of(ta_subtract_numbers(x[0], x[2]));
-    to = word_at(to, 2, stride);
-    *word_at(to, 1, stride) = ta_lanes_of(ta_subtract_numbers(x[3], x[1]));
-    return word_at(to, 2, stride);
+    *ta_word_at(to, 1, stride) = ta_lanes_of(ta_subtract_numbers(x[1], x[2]));
+    *ta_word_at(to, 2, stride) = ta_lanes_of(ta_subtract_numbers(x[0], x[2]));
+    to = ta_word_at(to, 2, stride);
+    *ta_word_at(to, 1, stride) = ta_lanes_of(ta_subtract_numbers(x[3], x[1]));
+    return ta_word_at(to, 2, stride);
 }
 
 /* One word of a tile's 16 transformed inputs, `stride` bytes apart at `to`; rows in the order x0 - x2, x3 - x1,
@@ -78,23 +54,23 @@ static inline uint32_t *store_inputs(uint32_t *to, size_t stride, const uint32_t
 static inline __attribute__((always_inline)) void transform_pixels(const int8_t *pixels, const pixel_words *of,
                                                                    uint32_t four_offsets, uint32_t *to, size_t stride) {
     uint32_t upper[4], lower[4], row[4];
-    widen_row(lower, pixels + 2 * opaque(of->row_bytes), of);
+    widen_row(lower, pixels + 2 * ta_opaque(of->row_bytes), of);
     for (size_t column = 0; column < 4; column++) {
         row[column] = ta_subtract_numbers(pixel_word(pixels, column, of), lower[column]);
     }
     to = store_inputs(to, stride, row, 0);
-    keep_order();
-    widen_row(upper, pixels + opaque(of->row_bytes), of);
+    ta_keep_order();
+    widen_row(upper, pixels + ta_opaque(of->row_bytes), of);
     for (size_t column = 0; column < 4; column++) {
-        row[column] = ta_subtract_numbers(pixel_word(pixels + opaque(3 * of->row_bytes), column, of), upper[column]);
+        row[column] = ta_subtract_numbers(pixel_word(pixels + ta_opaque(3 * of->row_bytes), column, of), upper[column]);
     }
     to = store_inputs(to, stride, row, 0);
-    keep_order();
+    ta_keep_order();
     for (size_t column = 0; column < 4; column++) {
         row[column] = ta_add_numbers(upper[column], lower[column]);
     }
     to = store_inputs(to, stride, row, four_offsets);
-    keep_order();
+    ta_keep_order();
     for (size_t column = 0; column < 4; column++) {
         row[column] = ta_subtract_numbers(upper[column], lower[column]);
     }
@@ -110,61 +86,10 @@ static void transform_inputs(const ta_tile_inputs *tile, uint32_t *panels, uint3
     const int8_t *pixels = tile->first;
     for (uint32_t quad = 0; quad < tile->quads; quad++) {
         transform_pixels(pixels, &even, four_offsets, panels, stride);
-        keep_order();
+        ta_keep_order();
         transform_pixels(pixels, &odd, four_offsets, panels + TA_PANEL_COLUMNS, stride);
         panels += TA_QUAD_WORDS * TA_PANEL_COLUMNS;
         pixels += TA_QUAD;
-    }
-}
-
-/* Factors of p0 to p4 of a row of weights, `stride` bytes apart at `to`; returns the place of the next row. */
-static inline uint32_t *store_weights(uint32_t *to, size_t stride, const uint32_t w[3]) {
-    *to = ta_lanes_of(w[0]);
-    *word_at(to, 1, stride) = ta_lanes_of(w[1]);
-    *word_at(to, 2, stride) = ta_lanes_of(w[2]);
-    *word_at(to, 4, stride) = ta_lanes_of(ta_subtract_numbers(w[0], w[2]));
-    to = word_at(to, 1, stride);
-    *word_at(to, 2, stride) = ta_lanes_of(ta_add_numbers(ta_add_numbers(w[0], w[1]), w[2]));
-    return word_at(to, 4, stride);
-}
-
-static inline void widen_taps(uint32_t w[3], const int8_t *taps, bool odd) {
-    for (size_t column = 0; column < 3; column++) {
-        w[column] = widened(taps + TA_QUAD * column, odd);
-    }
-}
-
-/* One word of the 25 transformed weights, `stride` bytes apart at `to`. */
-static inline void transform_taps(const int8_t *taps, bool odd, uint32_t *to, size_t stride) {
-    uint32_t first[3], sum[3], row[3];
-    widen_taps(first, taps, odd);
-    to = store_weights(to, stride, first);
-    widen_taps(row, taps + 3u * TA_QUAD, odd);
-    to = store_weights(to, stride, row);
-    for (size_t column = 0; column < 3; column++) {
-        sum[column] = ta_add_numbers(first[column], row[column]);
-    }
-    widen_taps(row, taps + 6u * TA_QUAD, odd);
-    to = store_weights(to, stride, row);
-    for (size_t column = 0; column < 3; column++) {
-        sum[column] = ta_add_numbers(sum[column], row[column]);
-        first[column] = ta_subtract_numbers(first[column], row[column]);
-    }
-    to = store_weights(to, stride, sum);
-    store_weights(to, stride, first);
-}
-
-TA_FAST_CODE(ta_upsample_weights)
-static void transform_weights(uint32_t round, const int8_t *weights, uint32_t quads, uint32_t *panels,
-                              uint32_t panel_stride) {
-    (void)round; /* There is but one. */
-    const size_t stride = (size_t)panel_stride * sizeof *panels;
-    for (uint32_t quad = 0; quad < quads; quad++) {
-        transform_taps(weights, false, panels, stride);
-        keep_order();
-        transform_taps(weights, true, panels + TA_PANEL_CHANNELS, stride);
-        panels += TA_QUAD_WORDS * TA_PANEL_CHANNELS;
-        weights += TA_TAPS * TA_QUAD;
     }
 }
 
@@ -193,7 +118,7 @@ static inline void transform_sums(const int32_t *sums, const ta_channel *channel
     }
     store_row(to, channel, first);
     store_row(to + 16, channel, second);
-    keep_order();
+    ta_keep_order();
     for (size_t column = 0; column < PRODUCTS_ALONG; column++) {
         const uint32_t p3 = product(sums, 3, column) + (column == 3 ? four_biases : 0);
         const uint32_t p4 = product(sums, 4, column), lower = p3 - product(sums, 1, column);
@@ -292,7 +217,7 @@ static const ta_tile_kind upsampling = {
     .round_ends = round_ends,
     .product_list = products,
     .transform_inputs = transform_inputs,
-    .transform_weights = transform_weights,
+    .transform_weights = ta_upsample_weights,
     .transform_outputs = transform_outputs,
 };
 

@@ -21,10 +21,12 @@ from tinyanime.host.kernel_bench.baseline import (
     Baseline,
     RegressionError,
     changes,
-    compiler_version,
+    compilers_of,
     counts_of,
     load_baseline,
     merged,
+    merged_compilers,
+    other_compilers,
     save_baseline,
     unknown_networks,
 )
@@ -41,14 +43,15 @@ from tinyanime.host.kernel_bench.tables import (
     rows_of_core,
 )
 
-_DEFAULT_CORES = ("cortex-m7", "cortex-m0plus")
+_DEFAULT_CORES = ("cortex-m7", "cortex-m0plus", "rv32imc")
 _PROCESSES = 2
 """More would not fit the memory of a small machine: a program and its counts take some hundred MB."""
 
 _LEGEND = (
     "Instructions are counted on an emulated core; in parentheses: measured by others on a chip.",
-    "Cycles are modelled: blocks of code that ran, mispredicted branches, lines that a simulated data cache fills and",
-    "writes back, each line of code once, and the waits for the DMA that the plan expects (the whole network only).",
+    "Cycles are modelled. Cortex-M7: blocks of code that ran, mispredicted branches, lines that a simulated data cache",
+    "fills and writes back, each line of code once, and the waits for the DMA that the plan expects (the whole network",
+    "only). Cortex-M0+ and RV32IMC: instruction by instruction, memory without wait states (docs/cycle_model.md).",
     "RAM: feature maps, input, output, kernel scratch. Flash: program and constants, without link and drivers.",
 )
 
@@ -171,8 +174,9 @@ def _refuse_wrong_output(figures: Sequence[Figures]) -> None:
 
 
 def _update(figures: Sequence[Figures], console: Console) -> None:
-    old = load_baseline().counts if BASELINE.exists() else ()
-    save_baseline(Baseline(compiler_version(), merged(old, counts_of(figures))))
+    old = load_baseline() if BASELINE.exists() else Baseline((), ())
+    compilers = merged_compilers(old.compilers, compilers_of(item.core for item in figures))
+    save_baseline(Baseline(compilers, merged(old.counts, counts_of(figures))))
     console.note("The baseline is updated.")
 
 
@@ -184,8 +188,8 @@ def _check(figures: Sequence[Figures], console: Console) -> None:
                 hint="Compile it by itself: tinyanime compile MODEL --board BOARD -v",
             )
     baseline, now = load_baseline(), counts_of(figures)
-    if (version := compiler_version()) != baseline.compiler:
-        console.note(f"The baseline was counted with {baseline.compiler}; this is {version}.")
+    for before, compiler in other_compilers(baseline, compilers_of(item.core for item in figures)):
+        console.note(f"The baseline was counted with {before}; this is {compiler.version}.")
     for name in unknown_networks(baseline.counts, now):
         console.note(f"{name} is not in the baseline.")
     compared = changes(baseline.counts, now)

@@ -10,7 +10,7 @@ import click
 from tinyanime.boards.loader import load_board
 from tinyanime.host.commands.options import board_option, examples, output_options, project_option
 from tinyanime.host.console import Console
-from tinyanime.host.firmware_size import RegionUsage, measure
+from tinyanime.host.firmware_size import RegionUsage, measure, measured_image
 from tinyanime.host.project import open_project
 
 
@@ -25,12 +25,18 @@ def size(board: str | None, project: Path | None, console: Console) -> None:
     target = load_board(board) if board is not None else None
     built = open_project(project, target.name if target is not None else "")
     target = target or load_board(built.manifest.board)
+    image = measured_image(built, target)
+    if image != built.bundle.image:
+        console.note(
+            f"The firmware itself was not built here: these are the sizes of {image}, the virtual board's program."
+        )
     usage = measure(built, target)
     _print(usage, console)
     console.result(
         {
             "board": target.name,
             "project": str(built.directory),
+            "image": str(image),
             "weights_bytes": built.manifest.weights_bytes,
             "regions": [_as_json(region) for region in usage],
         }

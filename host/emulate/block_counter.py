@@ -249,6 +249,14 @@ class BlockCounter:
         self._state.deadline = _NEVER if cycles is None else cycles
         self._state.deadline_met = 0
 
+    def shorten_deadline(self, cycles: int) -> None:
+        """Stops the emulation at `cycles`, if not before."""
+        self._state.deadline = min(self._state.deadline, cycles)
+
+    def end_turn(self) -> None:
+        """Stops the emulation at the next block: for writes of registers, where a stop at once would repeat them."""
+        self._state.deadline = 0
+
     def bring_deadline_forward(self, cycles: int) -> None:
         if self._state.deadline != _NEVER:
             self._state.deadline = max(0, self._state.deadline - cycles)

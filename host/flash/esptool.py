@@ -35,7 +35,7 @@ class EsptoolAdapter:
 
     def obstacle(self, job: FlashJob) -> UserError | None:
         try:
-            _check_installed()
+            check_installed()
             flash_port(job.board, job.port)
             if job.board.project is ProjectKind.ESP_IDF:
                 read_flasher_args(job.elf.parent)
@@ -55,7 +55,8 @@ class EsptoolAdapter:
         return FlashResult(size, size, port)
 
 
-def _check_installed() -> None:
+def check_installed() -> str:
+    """The version of esptool; ToolError where it is missing or does not serve."""
     wanted = f"esptool {_VERSION}"
     try:
         version = importlib.metadata.version("esptool")
@@ -63,6 +64,7 @@ def _check_installed() -> None:
         raise ToolError(f"{wanted} is not installed.", hint="pip install 'tinyanime[flash]'") from None
     if version.partition(".")[0] != str(_VERSION):
         raise ToolError(f"esptool {version} is installed, {wanted} is needed.", hint="pip install 'tinyanime[flash]'")
+    return version
 
 
 def _parts(job: FlashJob) -> tuple[tuple[FlashPart, ...], tuple[str, ...]]:

@@ -23,11 +23,7 @@ class PicotoolAdapter:
 
     def obstacle(self, job: FlashJob) -> UserError | None:
         if shutil.which(PICOTOOL) is None:
-            return ToolError(
-                "picotool is not installed.",
-                hint="Install it (package picotool, or github.com/raspberrypi/picotool), or copy to the drive: "
-                "hold BOOTSEL while plugging the board in, then use --with drive.",
-            )
+            return not_installed()
         try:
             asked = query(PICOTOOL, (PICOTOOL, "info", *_selection(job)))
         except UserError as error:
@@ -46,6 +42,14 @@ class PicotoolAdapter:
                 "picotool did not say that the flash equals the image.", hint="Flash again; check cable and power."
             )
         return FlashResult(image.payload_bytes, image.payload_bytes, "the chip in BOOTSEL mode")
+
+
+def not_installed() -> ToolError:
+    return ToolError(
+        "picotool is not installed.",
+        hint="Install it (github.com/raspberrypi/picotool), or copy to the drive: hold BOOTSEL while plugging in the "
+        "board, then use --with drive.",
+    )
 
 
 def _selection(job: FlashJob) -> tuple[str, ...]:

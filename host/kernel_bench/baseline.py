@@ -1,6 +1,6 @@
 """Instruction counts of our engine that are committed, and whether new ones are worse.
 
-Counts on an emulated core are exact and repeatable for one compiler version, so a limit of 2 % is no noise.
+Counts on an emulated core are exact and repeatable for one version of its compiler, so a limit of 2 % is no noise.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import InputError, ToolError, UserError
 from tinyanime.host.image.output import write_whole
+from tinyanime.host.kernel_bench.cores import core
 from tinyanime.host.kernel_bench.engines import OURS
 from tinyanime.host.kernel_bench.figures import Figures
+from tinyanime.host.toolchains import compiler_of
 
 BASELINE = Path(__file__).with_name("baseline.json")
 LIMIT_PERCENT = 2
@@ -39,10 +42,18 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """`compiler` is the first line that the compiler of all counts says of itself."""
+class Compiler:
+    """`version` is the first line that the compiler with that prefix says of itself."""
 
-    compiler: str
+    prefix: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """`compilers` are those of the counts."""
+
+    compilers: tuple[Compiler, ...]
     counts: tuple[Count, ...]
 
 
@@ -88,16 +99,30 @@ def unknown_networks(before: Sequence[Count], now: Sequence[Count]) -> tuple[str
     return tuple(f"{network} on {core}" for core, network in measured if (core, network) not in known)
 
 
-def compiler_version() -> str:
-    """First line of the compiler's own words; ToolError where it is not installed."""
-    command = ["arm-none-eabi-gcc", "--version"]
+def compilers_of(cores: Iterable[str]) -> tuple[Compiler, ...]:
+    """What compiles for these bench cores; ToolError where one is not installed."""
+    boards = [core(name).board() for name in dict.fromkeys(cores)]
+    return tuple(_compiler(board) for board in {board.toolchain.prefix: board for board in boards}.values())
+
+
+def other_compilers(baseline: Baseline, now: Sequence[Compiler]) -> tuple[tuple[str, Compiler], ...]:
+    """Those of `now` that are not what the baseline was counted with, behind what it was counted with."""
+    known = {compiler.prefix: compiler.version for compiler in baseline.compilers}
+    return tuple((known[c.prefix], c) for c in now if known.get(c.prefix, c.version) != c.version)
+
+
+def merged_compilers(old: Sequence[Compiler], new: Sequence[Compiler]) -> tuple[Compiler, ...]:
+    """`new`, and what `old` has of other prefixes."""
+    return (*(c for c in old if c.prefix not in {n.prefix for n in new}), *new)
+
+
+def _compiler(board: Board) -> Compiler:
+    program = compiler_of(board)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run([program.name, "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise ToolError(
-            f"{command[0]} cannot be run: {error}.", hint="Install it: sudo apt-get install gcc-arm-none-eabi"
-        ) from error
-    return done.stdout.splitlines()[0]
+        raise ToolError(f"{program.name} cannot be run: {error}.", hint=f"Install it: {program.remedy}") from error
+    return Compiler(board.toolchain.prefix, done.stdout.splitlines()[0])
 
 
 def load_baseline(path: Path = BASELINE) -> Baseline:
@@ -105,7 +130,8 @@ def load_baseline(path: Path = BASELINE) -> Baseline:
     hint = "Write it anew: tinyanime bench-kernels --update-baseline"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Baseline(data["compiler"], tuple(Count(**count) for count in data["counts"]))
+        compilers = tuple(Compiler(**compiler) for compiler in data["compilers"])
+        return Baseline(compilers, tuple(Count(**count) for count in data["counts"]))
     except FileNotFoundError as error:
         raise InputError(f"There is no baseline {path}.", hint=hint) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -126,5 +152,9 @@ def save_baseline(baseline: Baseline, path: Path = BASELINE) -> None:
         "  " + json.dumps({"core": c.core, "network": c.network, "layer": c.layer, "instructions": c.instructions})
         for c in counts
     )
-    text = f'{{\n "compiler": {json.dumps(baseline.compiler)},\n "counts": [\n{lines}\n ]\n}}\n'
+    compilers = ",\n".join(
+        "  " + json.dumps({"prefix": c.prefix, "version": c.version})
+        for c in sorted(baseline.compilers, key=lambda c: c.prefix)
+    )
+    text = f'{{\n "compilers": [\n{compilers}\n ],\n "counts": [\n{lines}\n ]\n}}\n'
     write_whole(path, text.encode())

@@ -23,7 +23,7 @@ from tinyanime.host.kernel_bench.emulation import Execution, execute
 from tinyanime.host.kernel_bench.engines import BuiltNetwork, Job, engine
 from tinyanime.host.kernel_bench.figures import Figures
 from tinyanime.host.kernel_bench.image import Builder
-from tinyanime.host.kernel_bench.modelled import MODELLED_CORE, section_cycles
+from tinyanime.host.kernel_bench.modelled import CACHED_CORE, MODELLED_CORES, section_cycles
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, units done, units in all)."""
@@ -36,7 +36,7 @@ _MEASURING = "measuring"
 class Plan:
     """What to measure: every network with these engines on these cores, as (core, engine) pairs.
 
-    `cycles`: whether cycles are modelled too, for which every load and store is followed.
+    `cycles`: whether cycles are modelled too, for which every load and store of a core with a cache is followed.
     """
 
     networks: tuple[str, ...]
@@ -80,7 +80,7 @@ def measure_run(name: str, core_name: str, engine_name: str, folder: Path, *, cy
     """One network by one engine on one core: the whole first, then its layers."""
     subject = prepare(network(name), folder)
     job = Job(subject.model, subject.graph, core(core_name), folder / core_name / engine_name / name, Builder(folder))
-    return list(_run(subject, job, engine_name, cycles and core_name == MODELLED_CORE))
+    return list(_run(subject, job, engine_name, cycles and core_name in MODELLED_CORES))
 
 
 def prepare(spec: NetworkSpec, folder: Path) -> Subject:
@@ -109,10 +109,10 @@ def _run(subject: Subject, job: Job, engine_name: str, modelled: bool) -> Iterat
         len(subject.expected),
         len(built.layers),
         built.marks,
-        data_cache=modelled,
+        data_cache=modelled and job.core.name == CACHED_CORE,
     )
     unknown: tuple[int | None, ...] = (None,) * len(built.layers)
-    cycles = section_cycles(execution, built.board) if modelled else unknown
+    cycles = section_cycles(execution, built.board, job.core.name) if modelled else unknown
     yield from _figures(subject, job.core, engine_name, built, execution, cycles)
 
 

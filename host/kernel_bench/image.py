@@ -18,6 +18,7 @@ from tinyanime.boards.schema import Board, MemoryKind, MemoryUse
 from tinyanime.codegen.emit.project import ArenaBank
 from tinyanime.codegen.emit.render import environment
 from tinyanime.codegen.errors import ToolError
+from tinyanime.host.toolchains import compiler_of
 
 ENTRY = "bench_run"
 PROGRAMS = Path(__file__).resolve().parent
@@ -69,22 +70,25 @@ class Builder:
         options = (f"-Wl,-e,{ENTRY}", f"-Wl,--defsym=__vectors={start:#x}", "-Wl,--gc-sections")
         command = [f"{board.toolchain.prefix}gcc", *board.toolchain.cpu_flags, "-nostartfiles", *options]
         command += ["-Wl,--no-warn-rwx-segments", "-T", str(script), *map(str, objects), "-o", str(target)]
-        _run(command, f"{target.stem} cannot be linked")
+        _run(command, f"{target.stem} cannot be linked", board)
         return _measured(target, board, kernels)
 
     def _compile(self, group: SourceGroup, board: Board) -> list[Path]:
         tools = board.toolchain
         command = [f"{tools.prefix}gcc", *_FLAGS, tools.optimize, *tools.cpu_flags, *group.flags]
         headers = _digest(path for folder in group.includes for path in folder.rglob("*.h"))
-        return [self._object(source, command, group.includes, headers) for source in group.sources]
+        return [self._object(source, command, group.includes, headers, board) for source in group.sources]
 
-    def _object(self, source: Path, command: list[str], includes: tuple[Path, ...], headers: str) -> Path:
+    def _object(
+        self, source: Path, command: list[str], includes: tuple[Path, ...], headers: str, board: Board
+    ) -> Path:
         key = hashlib.sha256("\0".join((headers, *command)).encode() + source.read_bytes()).hexdigest()[:20]
         target = self._objects / f"{source.stem}-{key}.o"
         if not target.exists():
             partial = target.with_suffix(f".{os.getpid()}")
             folders = (f"-I{folder}" for folder in includes)
-            _run([*command, *folders, "-c", str(source), "-o", str(partial)], f"{source.name} cannot be compiled")
+            whole = [*command, *folders, "-c", str(source), "-o", str(partial)]
+            _run(whole, f"{source.name} cannot be compiled", board)
             partial.replace(target)
         return target
 
@@ -101,7 +105,7 @@ def _linker_script(board: Board, banks: tuple[ArenaBank, ...]) -> str:
     return template.render(board=board, MemoryUse=MemoryUse, stack_bytes=board.stack_bytes, banks=banks)
 
 
-def _run(command: list[str], problem: str) -> None:
+def _run(command: list[str], problem: str, board: Board) -> None:
     try:
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(command, stdout=output, stderr=output, check=False)
@@ -110,7 +114,7 @@ def _run(command: list[str], problem: str) -> None:
     except OSError as error:
         raise ToolError(
             f"{command[0]} cannot be run: {error.strerror or error}.",
-            hint="Install it: sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
+            hint=f"Install it: {compiler_of(board).remedy}",
         ) from error
     if done.returncode:
         lines = (text or "no reason given").splitlines()

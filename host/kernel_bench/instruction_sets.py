@@ -17,7 +17,8 @@ class InstructionSet:
     """What the bench needs to know to run a program.
 
     `mode` and `architecture` are unicorn's; `models` holds the numbers of its cores. `thumb` is added to addresses of
-    functions. `instruction_bytes` says how long an instruction is from its first two bytes.
+    functions. `arguments` are the registers of the first three arguments; the first one returns a result too.
+    `instruction_bytes` says how long an instruction is from its first two bytes.
     """
 
     name: str
@@ -27,6 +28,7 @@ class InstructionSet:
     program_counter: int
     stack: int
     link: int
+    arguments: tuple[int, int, int]
     thumb: int
     instruction_bytes: Callable[[int, int], int]
 
@@ -63,6 +65,7 @@ THUMB = InstructionSet(
     arm_const.UC_ARM_REG_PC,
     arm_const.UC_ARM_REG_SP,
     arm_const.UC_ARM_REG_LR,
+    (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2),
     1,
     _thumb_bytes,
 )
@@ -74,6 +77,7 @@ RISCV32 = InstructionSet(
     riscv_const.UC_RISCV_REG_PC,
     riscv_const.UC_RISCV_REG_SP,
     riscv_const.UC_RISCV_REG_RA,
+    (riscv_const.UC_RISCV_REG_A0, riscv_const.UC_RISCV_REG_A1, riscv_const.UC_RISCV_REG_A2),
     0,
     _riscv_bytes,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.hil.conftest import DeviceUnderTest
+from tests.hil.conftest import DeviceUnderTest, Ledger
 from tests.support.picture_project import assert_one_clear_error, picture_model, tinyanime
 from tinyanime.codegen.compiler import compile_model
 from tinyanime.codegen.errors import LinkError
@@ -31,6 +31,7 @@ def connection(dut: DeviceUnderTest) -> Iterator[Connection]:
         yield opened
 
 
+@pytest.mark.every_network
 def test_the_device_runs_the_project(dut: DeviceUnderTest, connection: Connection) -> None:
     check_same_build(dut.project, connection.info, dut.port)
     manifest, info = dut.project.manifest, connection.info
@@ -42,18 +43,20 @@ def test_the_device_runs_the_project(dut: DeviceUnderTest, connection: Connectio
     assert info.clock_hz > 1_000_000
 
 
-def test_a_photo_is_bit_exact_in_every_layer(dut: DeviceUnderTest, connection: Connection) -> None:
+@pytest.mark.every_network
+def test_a_photo_is_bit_exact_in_every_layer(dut: DeviceUnderTest, connection: Connection, ledger: Ledger) -> None:
     photo = prepare_photo(sample_photos()[0], pictures_of_manifest(dut.project.manifest), FrameMode.CROP)
     result = compare_network(
         connection.device, dut.project, dut.given(photo.tensor), LayerCheck.CRC, lambda done, total: None
     )
+    ledger.count(result.compared_bytes, result.differing_bytes)
     assert result.first is None, str(result.first)
     assert result.layers_equal == len(dut.project.manifest.layers)
     assert result.compared_bytes > dut.project.manifest.output.size_bytes
 
 
 def test_repeated_runs_give_the_same_bytes_and_cycles_for_every_layer(
-    dut: DeviceUnderTest, connection: Connection
+    dut: DeviceUnderTest, connection: Connection, ledger: Ledger
 ) -> None:
     tensor = dut.random_input(1)
     first = connection.device.infer(tensor.tobytes())
@@ -61,18 +64,21 @@ def test_repeated_runs_give_the_same_bytes_and_cycles_for_every_layer(
     # The second run starts from the state that the first one left behind.
     connection.device.upload(tensor.tobytes())
     connection.device.run()
-    assert first.output == connection.device.download_output() == dut.expected(tensor)
+    for output in (first.output, connection.device.download_output()):
+        ledger.equal(output, dut.expected(tensor))
     assert len(cycles) == len(dut.project.manifest.layers)
     assert all(count > 0 for count in cycles)
 
 
 @pytest.mark.parametrize("value", [-128, 127])
-def test_extreme_inputs_are_bit_exact(dut: DeviceUnderTest, connection: Connection, value: int) -> None:
+def test_extreme_inputs_are_bit_exact(dut: DeviceUnderTest, connection: Connection, ledger: Ledger, value: int) -> None:
     tensor = np.full(dut.project.manifest.input.shape, value, dtype=np.int8)
-    assert connection.device.infer(tensor.tobytes()).output == dut.expected(tensor)
+    ledger.equal(connection.device.infer(tensor.tobytes()).output, dut.expected(tensor))
 
 
-def test_a_reset_in_the_middle_is_noticed_and_recovered_from(dut: DeviceUnderTest, connection: Connection) -> None:
+def test_a_reset_in_the_middle_is_noticed_and_recovered_from(
+    dut: DeviceUnderTest, connection: Connection, ledger: Ledger
+) -> None:
     device = connection.device
     tensor = dut.random_input(2)
     device.upload(tensor.tobytes())
@@ -83,20 +89,20 @@ def test_a_reset_in_the_middle_is_noticed_and_recovered_from(dut: DeviceUnderTes
     device.begin_steps()
     with pytest.raises(LinkError):
         device.step()
-    assert device.infer(tensor.tobytes()).output == dut.expected(tensor)
+    ledger.equal(device.infer(tensor.tobytes()).output, dut.expected(tensor))
 
 
-def test_a_bad_line_never_gives_a_wrong_picture(dut: DeviceUnderTest) -> None:
+def test_a_bad_line_never_gives_a_wrong_picture(dut: DeviceUnderTest, ledger: Ledger) -> None:
     plan = FaultPlan(loss=0.02, duplication=0.02, reordering=0.02, truncation=0.01, corruption=0.02, noise=0.02)
     tensor = dut.random_input(3)
     line = FaultyTransport(open_transport(dut.port, dut.board.uart.baud), plan, seed=7)
     with Device(line) as device:
         inference = device.infer(tensor.tobytes())
     assert line.faults > 0
-    assert inference.output == dut.expected(tensor)
+    ledger.equal(inference.output, dut.expected(tensor))
 
 
-def test_a_host_that_gives_up_half_way_leaves_a_usable_device(dut: DeviceUnderTest) -> None:
+def test_a_host_that_gives_up_half_way_leaves_a_usable_device(dut: DeviceUnderTest, ledger: Ledger) -> None:
     tensor = dut.random_input(4)
 
     class GaveUpError(Exception):
@@ -110,7 +116,7 @@ def test_a_host_that_gives_up_half_way_leaves_a_usable_device(dut: DeviceUnderTe
     with connect(dut.port, baud=baud) as connection, pytest.raises(GaveUpError):
         connection.device.infer(tensor.tobytes(), give_up)
     with connect(dut.port, baud=baud) as connection:
-        assert connection.device.infer(tensor.tobytes()).output == dut.expected(tensor)
+        ledger.equal(connection.device.infer(tensor.tobytes()).output, dut.expected(tensor))
 
 
 def test_another_build_is_refused_by_the_program(dut: DeviceUnderTest, tmp_path: Path) -> None:

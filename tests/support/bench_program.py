@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,18 @@ from tinyanime.codegen.emit.project import ArenaBank
 from tinyanime.host.kernel_bench.cores import BenchCore
 from tinyanime.host.kernel_bench.emulation import Execution, execute
 from tinyanime.host.kernel_bench.image import PROGRAMS, Builder, Image, SourceGroup
+from tinyanime.host.toolchains import compiler_of
 
 HEAD = '#include "bench.h"\n'
 
 
 def linked(folder: Path, core: BenchCore, text: str, *, banks: tuple[ArenaBank, ...] = ()) -> tuple[Image, Board]:
     """The C program `text` (it defines bench_run) for `core`; skips where the compiler is missing."""
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed")
+    board = core.board()
+    if compiler_of(board).path is None:
+        pytest.skip(f"{compiler_of(board).name} is not installed")
     source = folder / "program.c"
     source.write_text(HEAD + text)
-    board = core.board()
     group = SourceGroup((source,), (PROGRAMS,), ("-O1",), kernels=True)
     return Builder(folder).link((group,), board, banks, folder / "program.elf"), board
 

@@ -26,7 +26,7 @@ Patches = tuple[tuple[int, bytes], ...]
 """(address in flash, bytes there instead of the image's)."""
 
 
-class _Wires(Endpoint):
+class Wires(Endpoint):
     """The bytes between board and client. A board that waits for the host stops."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class BoardLine(Transport):
         self.name = board.name
         self.baud = 0
         self._time = 0.0
-        self._wires = _Wires()
+        self._wires = Wires()
         elf_machine = board_family(board).CPU.elf_machine
         self.board = create_board(board, _patched(_loaded(image, elf_machine), patches), self._wires, settings)
         self._wires.board = self.board

@@ -71,13 +71,15 @@ def _quantizations() -> st.SearchStrategy[Quantization]:
     return zero_points().map(lambda zero_point: Quantization(1.0, zero_point))
 
 
-def convolve_call(kernel: Kernel, entry: ConvolutionKernel, case: OneOp, part: Part, block: int) -> KernelCase:
+def convolve_call(
+    kernel: Kernel, entry: ConvolutionKernel, case: OneOp, part: Part, block: int, cores: int = 1
+) -> KernelCase:
     """A call with exactly the input rows that the computed rows need, and exactly the working memory."""
     op = case.op
     assert isinstance(op, FilterOp)
     in_rows, geometry = _geometry(case, part.rows)
     channels = part.channels or (0, case.output.channels)
-    scratch_bytes = entry.scratch_bytes(case.graph, op, block)
+    scratch_bytes = entry.scratch_bytes(case.graph, op, block, cores)
     scalars = (
         *(in_rows[0], in_rows[1] - in_rows[0], *part.rows),
         *(channels[0], channels[1] - channels[0]),

@@ -81,9 +81,9 @@ class DmaProbe:
 
 
 class VirtualProbe(DmaProbe):
-    """The probe on a virtual stm32h743 of its own; `board` is the machine."""
+    """The probe on a virtual board of its own; `board` is the machine."""
 
-    def __init__(self, settings: Settings = (), patches: Patches = ()) -> None:
-        line = BoardLine(dma_probe_image("stm32h743"), load_board("stm32h743"), settings, patches)
+    def __init__(self, settings: Settings = (), patches: Patches = (), board_name: str = "stm32h743") -> None:
+        line = BoardLine(dma_probe_image(board_name), load_board(board_name), settings, patches)
         super().__init__(line.take, line.write)
         self.board = line.board

@@ -1,4 +1,4 @@
-"""Kernels on an emulated Cortex-M7 (unicorn), one call at a time."""
+"""Kernels on an emulated core (unicorn), one call at a time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import unicorn
 from elftools.elf.elffile import ELFFile
-from unicorn import arm_const
 
 from tests.support.kernel_case import KernelCase, KernelResult, result_of
+from tinyanime.host.kernel_bench.cores import core
+from tinyanime.host.kernel_bench.instruction_sets import instruction_set
 
 _PAGE = 4096
 _STACK_TOP = 0x2000_8000
@@ -26,7 +27,7 @@ _GUARD = bytes([0xA5]) * 64
 
 
 class EmulatedCore:
-    """Runs the function `entry` of an ELF file; `model` is unicorn's number of the core.
+    """Runs the function `entry` of an ELF file on the core of the kernel bench of that name.
 
     Every buffer ends where its memory ends, so that an access behind it is a fault; the 64 bytes in front of it are
     compared after the call. The stack has 32 KB and unmapped memory below.
@@ -37,15 +38,16 @@ class EmulatedCore:
         name: str,
         elf: Path,
         *,
-        model: int = arm_const.UC_CPU_ARM_CORTEX_M7,
+        core_name: str = "cortex-m7",
         has_dsp: bool = True,
         entry: str = "run_kernel",
     ) -> None:
         self.name = name
         self.has_dsp = has_dsp
         self._faults: list[str] = []
-        self._uc: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-        self._uc.ctl_set_cpu_model(model)
+        bench_core = core(core_name)
+        self._isa = instruction_set(bench_core)
+        self._uc: Any = self._isa.machine(bench_core.model)
         self._entry = self._load(elf, entry)
         self._uc.mem_map(_STACK_TOP - _STACK_BYTES, _STACK_BYTES)
         self._uc.mem_map(_SCALARS, 2 * _PAGE)
@@ -84,7 +86,7 @@ class EmulatedCore:
                 self._uc.mem_map(start, end - start)
                 self._uc.mem_write(segment["p_vaddr"], segment.data())
             symbol = image.get_section_by_name(".symtab").get_symbol_by_name(entry)[0]
-        return int(symbol["st_value"]) | 1
+        return int(symbol["st_value"]) | self._isa.thumb
 
     def _place(self, slot: int, content: bytes) -> int:
         """Write one buffer to the end of its slot; the null pointer for an empty one."""
@@ -99,18 +101,17 @@ class EmulatedCore:
         self._uc.mem_write(address, b"".join((word & 0xFFFF_FFFF).to_bytes(4, "little") for word in words))
 
     def _call(self, *arguments: int) -> int:
-        registers = (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2)
-        for register, value in zip(registers, arguments, strict=True):
+        for register, value in zip(self._isa.arguments, arguments, strict=False):
             self._uc.reg_write(register, value)
-        self._uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_TOP)
-        self._uc.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
+        self._uc.reg_write(self._isa.stack, _STACK_TOP)
+        self._uc.reg_write(self._isa.link, _RETURN | self._isa.thumb)
         self._faults.clear()
         try:
             self._uc.emu_start(self._entry, _RETURN)
         except unicorn.UcError as error:
             where = self._faults[-1] if self._faults else str(error)
             raise AssertionError(f"kernel {arguments[0]} on {self.name}: {where}") from error
-        status = int(self._uc.reg_read(arm_const.UC_ARM_REG_R0))
+        status = int(self._uc.reg_read(self._isa.arguments[0]))
         return status - (1 << 32) if status >> 31 else status
 
     def _note_fault(self, _uc: Any, access: int, address: int, size: int, _value: int, _data: Any) -> bool:

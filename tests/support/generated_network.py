@@ -40,24 +40,29 @@ class NetworkRun:
     output: NDArray[np.int8]
 
 
-def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SANITIZERS,)) -> Path:
+def build_network(
+    bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SANITIZERS,), cores: int = 1
+) -> Path:
     """Link network, executor, kernels and CMSIS-NN with the step runner; returns the program.
 
-    Its DMA moves nothing before it is waited for, so that a missing wait shows.
+    Its DMA moves nothing before it is waited for, so that a missing wait shows. Cores are threads.
     """
     root = bundle.directory
     program = root / f"network-{Path(compiler).name}"
     folders = ("network", "firmware/include", "firmware/kernels", "cmsis_nn/Include")
     includes = [f"-I{root / folder}" for folder in folders]
-    defines = [f"-D{define}" for define in HOST_DEFINES]
+    defines = [f"-D{define}" for define in (*HOST_DEFINES, f"TA_CORES={cores}")]
     # Our own text must be free of warnings whatever names the model brings, in plain C11 too (trigraphs).
     generated = [str(path) for path in root.glob("network/*.c")]
     strict = ["-Wall", "-Wextra", "-Werror", *includes[:3], "-isystem", str(root / folders[3]), *defines]
     for standard in ("gnu11", "c11"):
         _run([compiler, f"-std={standard}", "-fsyntax-only", *strict, *generated])
-    flags = ("-std=gnu11", "-O1", "-g", "-w", *extra, "-fno-sanitize-recover=all", *defines)
+    flags = ("-std=gnu11", "-O1", "-g", "-w", "-fno-sanitize-recover=all", *extra, *defines)
     library = [*root.glob("firmware/kernels/*.c"), *root.glob("cmsis_nn/Source/*.c")]
     library += [root / "firmware" / "runtime" / "executor.c", RUNNER, LAZY_DMA]
+    if cores > 1:
+        library += [root / "firmware" / "runtime" / "team.c", root / "firmware" / "port" / "posix" / "cores_posix.c"]
+        extra = (*extra, "-pthread")
     headers = _digest(path for folder in folders[1:] for path in (root / folder).rglob("*.h"))
     objects = [_object(source, headers, (compiler, *flags), includes) for source in library]
     _run([compiler, *flags, *includes, *generated, *map(str, objects), "-o", str(program)])

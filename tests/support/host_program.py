@@ -18,6 +18,8 @@ class HostProgram:
     def __init__(self, name: str, program: Path) -> None:
         self.name = name
         self._program = program
+        self.environment: dict[str, str] | None = None
+        """Of the program; None: this one's."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, case: KernelCase) -> KernelResult:
@@ -40,7 +42,11 @@ class HostProgram:
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [self._program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                [self._program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self.environment,
             )
         return self._process
 

@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from unicorn import arm_const
 
 from tests.support.emulated_core import EmulatedCore
 from tests.support.host_program import HostProgram
@@ -46,8 +45,18 @@ RECIPES = (
     BuildRecipe("PC, Clang with ASan and UBSan", "clang", ("-O1", *_SANITIZERS), False),
 )
 
-_M0 = ("-mcpu=cortex-m0plus", "-mthumb", "-nostartfiles", "-Wl,-Ttext=0x08000000", "-Wl,-e,run_convolution")
-_SMALL_CORE = BuildRecipe("Cortex-M0+ -O3", "arm-none-eabi-gcc", ("-O3", *_M0), True)
+_BARE = ("-O3", "-nostartfiles", "-Wl,-Ttext=0x08000000", "-Wl,-e,run_convolution")
+_SMALL_CORES = {
+    "cortex-m0plus": BuildRecipe(
+        "Cortex-M0+ -O3", "arm-none-eabi-gcc", ("-mcpu=cortex-m0plus", "-mthumb", *_BARE), True
+    ),
+    "rv32imc": BuildRecipe(
+        "RV32IMC -O3",
+        "riscv64-unknown-elf-gcc",
+        ("-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs", *_BARE, "-Wl,-T", str(_SUPPORT / "bare.ld")),
+        True,
+    ),
+}
 _OWN_HEADERS = (_ROOT / "firmware" / "include", _ROOT / "firmware" / "kernels")
 
 
@@ -68,16 +77,20 @@ def new_core() -> EmulatedCore:
 
 
 @cache
-def small_core_bench() -> Bench:
-    """The emulated Cortex-M0+ (unicorn's M0 executes the same instructions) with the kernels of convolve.h only.
+def small_core_benches() -> tuple[Bench, ...]:
+    """The emulated Cortex-M0+ (unicorn's M0 executes the same instructions) and the RV32IMC core, each with the kernels
+    of convolve.h only.
 
-    Skips the test where the compiler is missing.
+    Skips the test where a compiler is missing.
     """
-    if shutil.which(_SMALL_CORE.compiler) is None:
-        pytest.skip(f"{_SMALL_CORE.compiler} is not installed")
-    program = _compiled(_SMALL_CORE, [*_own_kernels(), _SUPPORT / "convolve_shim.c"], _OWN_HEADERS)
-    model = arm_const.UC_CPU_ARM_CORTEX_M0
-    return EmulatedCore(_SMALL_CORE.name, program, model=model, has_dsp=False, entry="run_convolution")
+    return tuple(_small_core(name, recipe) for name, recipe in _SMALL_CORES.items())
+
+
+def _small_core(name: str, recipe: BuildRecipe) -> Bench:
+    if shutil.which(recipe.compiler) is None:
+        pytest.skip(f"{recipe.compiler} is not installed")
+    program = _compiled(recipe, [*_own_kernels(), _SUPPORT / "convolve_shim.c"], _OWN_HEADERS)
+    return EmulatedCore(recipe.name, program, core_name=name, has_dsp=False, entry="run_convolution")
 
 
 @cache

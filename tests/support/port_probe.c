@@ -56,6 +56,8 @@ static void send_loop_cycles(uint32_t turns) {
     const uint32_t begin = ta_port_cycles();
 #ifdef __arm__
     __asm volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(turns)::"cc");
+#elif defined(__xtensa__)
+    __asm volatile("1: addi %0, %0, -1\n bnez %0, 1b" : "+r"(turns));
 #else
     for (volatile uint32_t left = turns; left > 0u; left = left - 1u) {
     }

@@ -6,6 +6,7 @@
 
 #include "tinyanime/executor.h"
 #include "tinyanime/port.h"
+#include "tinyanime/team.h"
 
 static ta_executor executor;
 
@@ -67,6 +68,7 @@ int main(void) {
     if (streamed == NULL) {
         return 2;
     }
+    ta_team_start();
     if (network->check_scratch() != TA_OK) {
         fprintf(stderr, "a kernel asks for more scratch than was planned\n");
         return 2;

@@ -5,8 +5,7 @@
  * they are. Inputs are widened to x + in_offset (9 bits), weights are widened to int16 once per block of columns;
  * all sums are exact modulo 2^32, and the compiler proves from the actual weights that what they stand for fits
  * (codegen/kernels). Each kernel has a twin `_scratch_bytes` that needs no call and no data; `scratch` must be aligned
- * to 8 bytes and hold that many. In a call that a team runs (tinyanime/team.h) the cores share the work and `scratch`,
- * which on builds for two cores has room for both: `_scratch_bytes` counts TA_CORES of what each core needs for itself.
+ * to 8 bytes and hold that many. In a call that a team runs (tinyanime/team.h) the cores share the work and `scratch`.
  * Every function returns TA_OK, TA_ERROR_ARGUMENT where a parameter is out of range or
  * TA_ERROR_SCRATCH where `scratch_bytes` is too small (nothing is written then). Exact definitions:
  * codegen/reference/conv2d.py and its neighbours. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -86,13 +87,23 @@ static bool is_for_later(ssize_t result) {
     return result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
-/* Moves waiting input into `rx`, as much as one read gives. */
+/* Bytes that the driver has for us; `most` where it cannot tell. */
+static uint32_t waiting_bytes(uint32_t most) {
+    int waiting = 0;
+    if (ioctl(device, FIONREAD, &waiting) != 0) {
+        return most;
+    }
+    return waiting <= 0 ? 0u : (uint32_t)waiting < most ? (uint32_t)waiting : most;
+}
+
+/* Moves waiting input into `rx`, never asking for more than there is: where it finds nothing, NuttX's read switches
+ * the receive interrupt off and on, and of a byte that comes in between a UART without a FIFO (CMSDK) tells nobody. */
 static void receive(void) {
     const uint32_t at = rx.head % RX_BUFFER_BYTES;
     const uint32_t space = RX_BUFFER_BYTES - (rx.head - rx.tail);
     const uint32_t to_end = RX_BUFFER_BYTES - at;
-    const uint32_t wanted = space < to_end ? space : to_end;
-    if (device < 0 || wanted == 0u) {
+    const uint32_t wanted = device >= 0 ? waiting_bytes(space < to_end ? space : to_end) : 0u;
+    if (wanted == 0u) {
         return;
     }
     const ssize_t got = read(device, &rx.bytes[at], wanted);
@@ -113,7 +124,7 @@ static bool wait_for_room(void) {
     if ((end.revents & POLLIN) != 0) {
         receive();
     }
-    return true;
+    return (end.revents & (POLLIN | POLLOUT)) != 0;
 }
 
 static void send_buffer(void) {
@@ -147,8 +158,13 @@ void ta_nuttx_wait(uint32_t milliseconds) {
         return;
     }
     struct pollfd end = {.fd = device, .events = POLLIN, .revents = 0};
-    if (poll(&end, 1, (int)milliseconds) > 0) {
+    if (poll(&end, 1, (int)milliseconds) <= 0) {
+        return;
+    }
+    if ((end.revents & POLLIN) != 0) {
         receive();
+    } else {
+        close_device();
     }
 }
 

@@ -42,7 +42,7 @@
     /* SPI_CTRLR0: command or mode bits of XIP in bits 31:24, wait cycles in 15:11, bits of the command / 4 in 9:8 (as
      * 0, 1 or 2), bits of the address / 4 in 5:2, lines of command and address in 1:0. */
     .equ SERIAL_READ, (0x03 << 24) | (2 << 8) | (6 << 2)
-    .equ QUAD_ENTER, (4 << 11) | (2 << 8) | (8 << 2) | 1
+    .equ QUAD_ENTER, (0xEB << 24) | (4 << 11) | (2 << 8) | (8 << 2) | 1
     .equ QUAD_CONTINUED, (0xA0 << 24) | (4 << 11) | (8 << 2) | 2
 
     .equ READ_JEDEC_ID, 0x9F

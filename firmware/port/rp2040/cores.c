@@ -81,7 +81,12 @@ bool ta_port_core_launch(void (*entry)(void)) {
     rp2040_core1_hold();
     ta_stack_paint(__core1_stack_limit, __core1_stack_top);
     core1_entry = entry;
+    drain();
     PSM_FRCE_OFF &= ~PSM_PROC1;
+    /* The ROM empties core 1's mailbox and says so by a 0, which would be taken for the answer to the first word. */
+    if (rp2040_wait(&SIO_FIFO_ST, SIO_FIFO_ST_VLD, SIO_FIFO_ST_VLD)) {
+        (void)SIO_FIFO_RD;
+    }
     for (uint32_t attempt = 0; attempt < LAUNCH_ATTEMPTS && !core1_launched; attempt++) {
         core1_launched = pass_launch_sequence();
     }

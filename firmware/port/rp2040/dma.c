@@ -26,9 +26,9 @@ static uint32_t access_size(uintptr_t target, uintptr_t source, uint32_t bytes) 
 /* Ends a transfer that failed: after a bus error the channel halts without giving it up (2.5.7, BUSY). */
 static void abort_transfer(uint32_t channel) {
     const uint32_t bit = 1u << channel;
-    DMA_AL1_CTRL(channel) = ERRORS | (channel << DMA_CTRL_CHAIN_TO_SHIFT); /* Off; ones clear the flags. */
     DMA_CHAN_ABORT = bit;
     (void)rp2040_wait(&DMA_CHAN_ABORT, bit, 0);
+    DMA_AL1_CTRL(channel) = ERRORS | (channel << DMA_CTRL_CHAIN_TO_SHIFT); /* Off; ones clear the flags. */
 }
 
 void rp2040_dma_init(void) {

@@ -13,7 +13,7 @@ class ChipTime:
     Moments are known to a block of instructions.
     """
 
-    def __init__(self, counters: tuple[BlockCounter, ...], hz: int) -> None:
+    def __init__(self, counters: list[BlockCounter], hz: int) -> None:
         self.counters = counters
         self.active = 0
         self._hz = hz

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tinyanime.host.emulate.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.rp2040.apb import read_only
 from tinyanime.host.emulate.rp2040.chip_time import ChipTime
-from tinyanime.host.emulate.rp2040.oscillators import ROSC_HZ, Pll, Rosc, Xosc
+from tinyanime.host.emulate.rp2040.oscillators import ROSC_HZ, Pll, Xosc
 
 SYS_LIMIT_HZ = 133_000_000
 _PERI_LIMIT_HZ = 133_000_000
@@ -38,7 +38,7 @@ class Clocks(Peripheral):
         Register("CLK_USB_CTRL", 0x54),
         Register("CLK_ADC_CTRL", 0x60),
         Register("CLK_RTC_CTRL", 0x6C),
-        Register("CLK_SYS_RESUS_CTRL", 0x78, reset=0xFF),
+        Register("CLK_SYS_RESUS_CTRL", 0x78, reset=0xFF, writable=0xFF),
         Register("FC0_REF_KHZ", 0x80, writable=0xF_FFFF),
         Register("FC0_MIN_KHZ", 0x84, writable=0x1FF_FFFF),
         Register("FC0_MAX_KHZ", 0x88, reset=0x1FF_FFFF, writable=0x1FF_FFFF),
@@ -49,13 +49,10 @@ class Clocks(Peripheral):
         Register("FC0_RESULT", 0x9C),
     )
 
-    def __init__(
-        self, time: ChipTime, xosc: Xosc, rosc: Rosc, plls: tuple[Pll, Pll], peri_changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, time: ChipTime, xosc: Xosc, plls: tuple[Pll, Pll], peri_changed: Callable[[], None]) -> None:
         super().__init__()
         self._time = time
         self._xosc = xosc
-        self._rosc = rosc
         self._plls = {pll.name: pll for pll in plls}
         self._peri_changed = peri_changed
         self.ref_changing: Callable[[], None] = lambda: None

@@ -189,5 +189,3 @@ class PllUsb(Pll):
 
     name = "PLL_USB"
     base = 0x4002_C000
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tinyanime.host.emulate.bus import Register
 from tinyanime.host.emulate.rp2040.apb import ResettablePeripheral
 
@@ -21,6 +23,14 @@ class IoBank0(ResettablePeripheral):
         Register(f"GPIO{pin}_CTRL", 8 * pin + 4, reset=_FUNCTION_NONE, writable=0x1F) for pin in range(_PINS)
     )
 
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+
+    def store(self, name: str, value: int) -> None:
+        super().store(name, value)
+        self._changed()
+
     def function(self, pin: int) -> int:
         """FUNCSEL: 2.19.2."""
         return self.values[f"GPIO{pin}_CTRL"] & 0x1F
@@ -38,6 +48,14 @@ class PadsBank0(ResettablePeripheral):
         Register("SWCLK", 0x7C, reset=0xDA),
         Register("SWD", 0x80, reset=0x5A),
     )
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__()
+        self._changed = changed
+
+    def store(self, name: str, value: int) -> None:
+        super().store(name, value)
+        self._changed()
 
     def drives(self, pin: int) -> bool:
         return not self.values[f"GPIO{pin}"] & _OUTPUT_DISABLE

@@ -16,7 +16,6 @@ BITS = {
     9: "PADS_QSPI",
     12: "PLL_SYS",
     13: "PLL_USB",
-    18: "SYSCFG",
     19: "SYSINFO",
     21: "TIMER",
     22: "UART0",

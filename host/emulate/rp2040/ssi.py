@@ -1,7 +1,7 @@
 """SSI, the flash's interface (RP2040 datasheet 4.10), and the control of the cache in front of it (2.6.3).
 
-Two uses are modelled: single commands of bytes in standard SPI mode, and reads by the cache (XIP). Flash is mapped while
-the SSI is enabled with a setting for reads that the flash understands.
+Two uses are modelled: single commands of bytes in standard SPI mode, and reads by the cache (XIP). Flash is mapped
+while the SSI is enabled with a setting for reads that the flash understands.
 """
 
 from __future__ import annotations
@@ -129,9 +129,10 @@ class Ssi(Peripheral):
         elif not self._flash.quad_enabled:
             raise BusError("enabled the SSI for quad reads while the flash's quad enable bit is 0")
         elif instruction_bits == 8:
-            right = (command, transfer, address_bits, wait) == (_QUAD_READ, 1, 32, 4)
+            right = (transfer, address_bits, wait) == (1, 32, 4)  # The command comes through DR0.
         else:
-            right = self._continuous and (instruction_bits, command, transfer, address_bits, wait) == (0, 0xA0, 2, 32, 4)
+            setting = (instruction_bits, command, transfer, address_bits, wait)
+            right = self._continuous and setting == (0, 0xA0, 2, 32, 4)
         if not right:
             raise BusError(
                 f"enabled the SSI for reads of the cache with CTRLR0 0x{self.values['CTRLR0']:08x} and SPI_CTRLR0 "

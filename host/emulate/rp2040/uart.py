@@ -103,19 +103,29 @@ class Uart0(ResettablePeripheral):
             return
         if value & (_TXE | _RXE) != _TXE | _RXE:
             raise BusError("switched on only a part of UART0 (TXE, RXE), which is not modelled")
-        self._check_line()
-        self.fifo.enable(0, _FIFO_BYTES)
+        self.line_changed()
+
+    def line_changed(self) -> None:
+        """Pins or a register have changed: bytes move from the moment at which all is right."""
+        if not self.values["CR"] & _UARTEN:
+            return
+        try:
+            self._check_line()
+        except BusError:
+            self.fifo.disable()
+        else:
+            self.fifo.enable(0, _FIFO_BYTES)
 
     def _check_line(self) -> None:
         if self.values["LCR_H"] != _FEN | _WLEN_8:
-            raise BusError("enabled UART0 with another format than 8N1 with FIFOs, which is not modelled")
+            raise BusError("uses UART0 with another format than 8N1 with FIFOs, which is not modelled")
         for pin in (_TX_PIN, _RX_PIN):
             if self._pins.function(pin) != _FUNCTION_UART:
-                raise BusError(f"enabled UART0 while GP{pin} is not in function {_FUNCTION_UART}")
+                raise BusError(f"uses UART0 while GP{pin} is not in function {_FUNCTION_UART}")
         if not self._pads.drives(_TX_PIN) or not self._pads.reads(_RX_PIN):
-            raise BusError("enabled UART0 while the pad of GP0 does not drive or that of GP1 does not read")
+            raise BusError("uses UART0 while the pad of GP0 does not drive or that of GP1 does not read")
         if self._divider < 1 << 6:
-            raise BusError("enabled UART0 with a divider below 1 (IBRD and FBRD count from the write of LCR_H on)")
+            raise BusError("uses UART0 with a divider below 1 (IBRD and FBRD count from the write of LCR_H on)")
         baud = self._peri_hz() * 64 / (16 * self._divider)
         if abs(baud - self._baud) > 0.02 * self._baud:
             raise BusError(f"runs UART0 at {baud:.0f} baud, where the board's link has {self._baud}")
@@ -125,6 +135,7 @@ class Uart0(ResettablePeripheral):
             return _RXFE | _TXFE
         if self._time.active:
             raise BusError("polled UART0 on core 1, which is not modelled")
+        self._check_line()
         return self.line.status()
 
     def write_fr(self, value: int) -> None:
@@ -134,6 +145,7 @@ class Uart0(ResettablePeripheral):
         raise BusError("read UART0_DR while no byte is waiting, or on core 1")
 
     def write_dr(self, value: int) -> None:
+        self._check_line()
         raise BusError("wrote to UART0_DR while the port is off, its FIFO full, or on core 1")
 
     def write_rsr(self, value: int) -> None:

@@ -47,7 +47,7 @@ class Watchdog(Peripheral):
         self._loaded_at_ns = 0.0
         self.deadline_ns: float | None = None
         """When the chip is reset if nothing is loaded before; None: not at all."""
-        self.ticks_changed: Callable[[], None] = lambda: None
+        self.ticks_changing: Callable[[], None] = lambda: None
         """Called before the tick changes."""
         self.values["REASON"] = int(cause.value)
 
@@ -66,7 +66,7 @@ class Watchdog(Peripheral):
         return self.values["TICK"] | (_TICK_RUNNING if self.tick_hz else 0)
 
     def write_tick(self, value: int) -> None:
-        self.ticks_changed()
+        self.ticks_changing()
         self.store("TICK", value)
         self._set_deadline()
 

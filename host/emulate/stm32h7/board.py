@@ -11,10 +11,9 @@ import sys
 from enum import Enum
 from pathlib import Path
 
-from unicorn import arm_const
-
 from tinyanime.boards.schema import Board, MemoryKind, MemoryUse
 from tinyanime.host.emulate.block_counter import BlockCounter
+from tinyanime.host.emulate.cortex_m import enter_hard_fault
 from tinyanime.host.emulate.data_cache import CoherenceError
 from tinyanime.host.emulate.endpoint import Endpoint
 from tinyanime.host.emulate.image import FirmwareImage
@@ -26,9 +25,6 @@ from tinyanime.host.emulate.stm32h7.rcc import ResetCause
 from tinyanime.host.emulate.virtual_board import Settings, VirtualBoard, memory_permissions, serve_board
 
 CPU = CORTEX_M7
-_EXCEPTION_RETURN = 0xFFFF_FFF9
-"""Thread mode, main stack, no floating-point state: DDI 0403E table B1-8."""
-_HARD_FAULT = 3
 
 
 class Stm32h7Board(VirtualBoard):
@@ -113,19 +109,10 @@ class Stm32h7Board(VirtualBoard):
         return ResetCause.WATCHDOG
 
     def undefined_instruction(self) -> None:
-        """Exception entry: DDI 0403E B1.5.6. UsageFault is disabled after reset, so it escalates to HardFault."""
-        machine, pc = self.processor.machine, self.processor.pc
+        """UsageFault is disabled after reset, so it escalates to HardFault: DDI 0403E B1.5.14."""
+        pc = self.processor.pc
         self.chip.core.record_undefined_instruction()
-        frame = [machine.reg_read(arm_const.UC_ARM_REG_R0 + index) for index in range(4)]
-        frame += [machine.reg_read(register) for register in (arm_const.UC_ARM_REG_R12, arm_const.UC_ARM_REG_LR)]
-        frame += [pc, machine.reg_read(arm_const.UC_ARM_REG_XPSR) | 1 << 24]
-        stack = machine.reg_read(arm_const.UC_ARM_REG_SP) - 4 * len(frame)
-        machine.mem_write(stack, b"".join(word.to_bytes(4, "little") for word in frame))
-        machine.reg_write(arm_const.UC_ARM_REG_SP, stack)
-        machine.reg_write(arm_const.UC_ARM_REG_LR, _EXCEPTION_RETURN)
-        machine.reg_write(arm_const.UC_ARM_REG_IPSR, _HARD_FAULT)
-        vectors = self.chip.core.values["VTOR"] or self._vectors
-        self.processor.pc = self.processor.word(vectors + 4 * _HARD_FAULT) & ~1
+        enter_hard_fault(self.processor, self.chip.core.values["VTOR"] or self._vectors)
         print(f"{self.board.name}: undefined instruction at 0x{pc:08x} {self.image.place(pc)}", file=sys.stderr)
 
     def send_waiting(self) -> None:

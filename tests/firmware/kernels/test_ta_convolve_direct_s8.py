@@ -16,7 +16,7 @@ from tests.support.convolve_cases import (
     parts,
     refusals,
 )
-from tests.support.kernel_benches import kernel_benches, small_core_bench
+from tests.support.kernel_benches import kernel_benches, small_core_benches
 from tests.support.kernel_case import Array, Kernel, KernelCase, assert_exact
 from tests.support.one_op import OneOp, clamps, one_op, values
 from tests.support.own_cases import with_scalar
@@ -35,7 +35,7 @@ def _call(case: OneOp, part: Part, block: int) -> KernelCase:
 
 
 def _assert_exact_everywhere(call: KernelCase, expected: Array) -> None:
-    for bench in (*kernel_benches(), small_core_bench()):
+    for bench in (*kernel_benches(), *small_core_benches()):
         assert_exact(bench, call, expected)
 
 

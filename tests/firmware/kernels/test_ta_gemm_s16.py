@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.support.kernel_benches import kernel_benches, small_core_bench
+from tests.support.kernel_benches import kernel_benches, small_core_benches
 from tests.support.kernel_case import UNWRITTEN, Kernel, KernelCase
 
 Array = NDArray[Any]
@@ -31,7 +31,7 @@ def _assert_products_are_exact(columns: Array, weights: Array) -> None:
     """Sums are exact modulo 2**32."""
     exact = np.einsum("pwke,wce->pck", columns.astype(np.int64), weights.astype(np.int64))
     case = _panels(columns, weights)
-    for bench in (*kernel_benches(), small_core_bench()):
+    for bench in (*kernel_benches(), *small_core_benches()):
         result = bench.run(case)
         sums = result.output.view(np.uint32).reshape(exact.shape)
         np.testing.assert_array_equal(sums, exact & 0xFFFF_FFFF, err_msg=f"{columns.shape} on {bench.name}")
@@ -98,5 +98,5 @@ def test_stored_values_are_exact_and_no_other_byte_changes(seed: int, columns: i
     behind = np.full(2, 7, np.int32)
     inputs = (np.concatenate([laid_out.reshape(-1), behind]), channels[:count])
     case = KernelCase(Kernel.STORE_SUMS, (columns, count, low, high, pixel_bytes), inputs, 0, expected.size)
-    for bench in (*kernel_benches(), small_core_bench()):
+    for bench in (*kernel_benches(), *small_core_benches()):
         np.testing.assert_array_equal(bench.run(case).output, expected.reshape(-1), err_msg=bench.name)

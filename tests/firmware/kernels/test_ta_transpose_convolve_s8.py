@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support.convolve_cases import Part, convolve_call, engine_filters, expected_output, parts, refusals
-from tests.support.kernel_benches import kernel_benches, small_core_bench
+from tests.support.kernel_benches import kernel_benches, small_core_benches
 from tests.support.kernel_case import Kernel, KernelCase, assert_exact
 from tests.support.one_op import OneOp, clamps, one_op, values, zero_points
 from tests.support.own_cases import with_scalar
@@ -51,8 +51,8 @@ def _call(case: OneOp, part: Part, block: int) -> KernelCase:
 
 
 def _assert_exact_everywhere(call: KernelCase, expected: np.ndarray) -> None:
-    """On the Cortex-M0+ too."""
-    for bench in (*kernel_benches(), small_core_bench()):
+    """On the small cores too."""
+    for bench in (*kernel_benches(), *small_core_benches()):
         assert_exact(bench, call, expected)
 
 

@@ -185,7 +185,7 @@ def test_it_starts_the_program_behind_it_with_its_stack_and_vectors(
 def test_a_winbond_chip_in_quad_mode_is_read_without_commands(code: bytes) -> None:
     ssi = boot(code, FlashChip(0xEF, True)).ssi
     # Fast Read Quad I/O once: 8-bit command on one line, 32 bits of address and mode on four, 4 cycles of waiting.
-    assert ssi.quad_reads == [(0x0000_2221, 0xEB, 0xA0)]
+    assert ssi.quad_reads == [(0xEB00_2221, 0xEB, 0xA0)]
     # From then on address and mode bits only, at half the clock, sampled a cycle later.
     assert ssi.registers[CTRLR0] == 0x005F_0300
     assert ssi.registers[SPI_CTRLR0] == 0xA000_2022

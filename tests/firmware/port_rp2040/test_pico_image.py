@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
 import subprocess
 import sys
@@ -12,8 +11,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from tests.support.hello_firmware import ArenaBank, make, write_project
-from tests.support.port_probe import PROBE
+from tests.support.hello_firmware import make
+from tests.support.pico_probe import pico_project
 from tinyanime.boards.loader import load_board
 
 BOARD = load_board("rp2040")
@@ -34,14 +33,8 @@ def checksum(data: bytes) -> int:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("needs arm-none-eabi-gcc (make setup)")
-    directory = tmp_path_factory.mktemp("pico") / "project"
-    write_project(directory, BOARD, PROBE, (ArenaBank("sram", 1024),))
-    result = make(directory)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return directory
+def project() -> Path:
+    return pico_project()
 
 
 @pytest.fixture(scope="module")

@@ -105,3 +105,21 @@ def test_the_device_is_closed_at_the_end(monkeypatch: pytest.MonkeyPatch, board:
         # The port is opened exclusively: a device left open would make the second try fail.
         with discovery.connect(board.port) as connection:
             assert connection.info.board == "posix"
+
+
+def test_the_serial_ports_of_a_board_are_those_with_its_usb_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = [
+        SimpleNamespace(device="/dev/ttyUSB1", description="CP2102N", vid=0x10C4, pid=0xEA60),
+        SimpleNamespace(device="/dev/ttyUSB0", description="CH340", vid=0x1A86, pid=0x7523),
+        SimpleNamespace(device="/dev/ttyACM0", description="Debug Probe", vid=0x2E8A, pid=0x000C),
+        SimpleNamespace(device="/dev/ttyS0", description="n/a", vid=None, pid=None),
+    ]
+    monkeypatch.setattr(discovery.list_ports, "comports", lambda: ports)
+    found = discovery.serial_ports_of(load_board("esp32c3"))
+    assert [(c.port, c.boards, c.baud) for c in found] == [
+        ("/dev/ttyUSB0", ("esp32c3",), 921_600),
+        ("/dev/ttyUSB1", ("esp32c3",), 921_600),
+    ]
+    assert [c.port for c in discovery.serial_ports_of(load_board("rp2040"))] == ["/dev/ttyACM0"]
+    both = next(c for c in discovery.list_candidates() if c.port == "/dev/ttyUSB1")
+    assert both.boards == ("esp32c3", "esp32s3")

@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tinyanime.codegen.errors import InputError
+from tinyanime.codegen.errors import InputError, ToolError
 from tinyanime.codegen.models.networks import NETWORKS
 from tinyanime.host.kernel_bench.baseline import (
     Baseline,
     Change,
+    Compiler,
     Count,
     changes,
-    compiler_version,
+    compilers_of,
     counts_of,
     load_baseline,
     merged,
+    merged_compilers,
+    other_compilers,
     save_baseline,
     unknown_networks,
 )
@@ -72,12 +75,13 @@ def test_a_new_measurement_replaces_its_networks_and_keeps_the_others() -> None:
 
 def test_a_baseline_reads_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
-    baseline = Baseline('GCC "12"', (replace(COUNT, core="cortex-m0plus"), replace(COUNT, layer=None), COUNT))
+    compilers = (Compiler("arm-", 'GCC "12"'), Compiler("riscv-", "GCC 13"))
+    baseline = Baseline(compilers, (replace(COUNT, core="cortex-m0plus"), replace(COUNT, layer=None), COUNT))
     save_baseline(baseline, path)
     assert load_baseline(path) == baseline
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"compiler": "x", "counts": [{"core": "x"}]}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"compilers": [], "counts": [{"core": "x"}]}'])
 def test_a_damaged_baseline_is_named_with_what_to_do(text: str, tmp_path: Path) -> None:
     path = tmp_path / "baseline.json"
     path.write_text(text)
@@ -91,12 +95,35 @@ def test_a_missing_baseline_is_an_input_error(tmp_path: Path) -> None:
         load_baseline(tmp_path / "none.json")
 
 
-def test_the_committed_baseline_has_every_network_on_both_cores() -> None:
+def test_the_committed_baseline_has_every_network_on_the_cores_of_the_bench() -> None:
     whole = {(count.core, count.network) for count in load_baseline().counts if count.layer is None}
-    assert whole >= {(core, spec.name) for core in ("cortex-m7", "cortex-m0plus") for spec in NETWORKS}
+    assert whole >= {(core, spec.name) for core in ("cortex-m7", "cortex-m0plus", "rv32imc") for spec in NETWORKS}
     assert all(count.instructions > 0 for count in load_baseline().counts if count.layer is None)
 
 
-def test_the_compiler_says_what_it_is() -> None:
-    pytest.importorskip("unicorn")
-    assert "arm-none-eabi-gcc" in compiler_version()
+def test_the_committed_baseline_names_a_compiler_for_each_instruction_set() -> None:
+    assert [c.prefix for c in load_baseline().compilers] == ["arm-none-eabi-", "riscv64-unknown-elf-"]
+
+
+def test_cores_of_one_compiler_name_it_once() -> None:
+    (compiler,) = compilers_of(["cortex-m7", "cortex-m0plus", "cortex-m7"])
+    assert compiler.prefix == "arm-none-eabi-"
+    assert "arm-none-eabi-gcc" in compiler.version
+
+
+def test_only_a_compiler_that_changed_is_mentioned() -> None:
+    baseline = Baseline((Compiler("arm-", "12"), Compiler("riscv-", "13")), ())
+    now = (Compiler("arm-", "12"), Compiler("riscv-", "14"), Compiler("new-", "1"))
+    assert other_compilers(baseline, now) == (("13", Compiler("riscv-", "14")),)
+
+
+def test_an_update_replaces_the_compilers_that_it_used() -> None:
+    old = (Compiler("arm-", "12"), Compiler("riscv-", "13"))
+    assert merged_compilers(old, (Compiler("arm-", "15"),)) == (Compiler("riscv-", "13"), Compiler("arm-", "15"))
+
+
+def test_a_compiler_that_is_missing_is_named_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ToolError, match="riscv64-unknown-elf-gcc cannot be run") as error:
+        compilers_of(["rv32imc"])
+    assert "picolibc-riscv64-unknown-elf" in (error.value.hint or "")

@@ -10,14 +10,19 @@ from tests.support.bench_program import executed, linked
 from tinyanime.codegen.emit.project import ArenaBank
 from tinyanime.codegen.errors import ToolError, VerificationError
 from tinyanime.host.kernel_bench.cores import CORES, BenchCore, core
-from tinyanime.host.kernel_bench.emulation import count_instructions, execute
+from tinyanime.host.kernel_bench.emulation import execute
+from tinyanime.host.kernel_bench.instruction_sets import RISCV32, THUMB
 from tinyanime.host.kernel_bench.return_addresses import call_returns
 
 M7 = core("cortex-m7")
 
 LOOPS = """
 static void loop(unsigned times) {
+#if defined(__riscv)
+    __asm volatile("1: addi %0, %0, -1\\n bnez %0, 1b" : "+r"(times));
+#else
     __asm volatile(".syntax unified\\n 1: subs %0, #1\\n bne 1b" : "+l"(times));
+#endif
 }
 void bench_run(void) {
     BENCH_SECTION = 0;
@@ -121,8 +126,10 @@ def test_a_section_that_was_not_announced_is_an_error(tmp_path: Path) -> None:
 
 def test_instructions_of_two_and_four_bytes_are_told_apart() -> None:
     nop, branch = bytes.fromhex("00bf"), bytes.fromhex("00f000f8")
-    assert count_instructions(nop * 3) == 3
-    assert count_instructions(nop + branch + nop) == 3
+    assert THUMB.count_instructions(nop * 3) == 3
+    assert THUMB.count_instructions(nop + branch + nop) == 3
+    short, long = bytes.fromhex("0100"), bytes.fromhex("13000000")  # C.NOP and NOP.
+    assert RISCV32.count_instructions(short + long * 2 + short) == 4
 
 
 def test_the_calls_of_a_function_are_found_where_they_return_to_and_tell_its_sections_apart(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from tinyanime.host.kernel_bench import baseline, comparison
 from tinyanime.host.kernel_bench.baseline import (
     BASELINE,
     Baseline,
+    Compiler,
     Count,
-    compiler_version,
+    compilers_of,
     load_baseline,
     save_baseline,
 )
@@ -51,7 +52,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
     stand_in = Bench()
     monkeypatch.setattr(comparison, "measure", stand_in.measure)
     path = tmp_path / "baseline.json"
-    save_baseline(Baseline(compiler_version(), (_count(None, 1_000_000), _count("conv13", 200_000))), path)
+    save_baseline(Baseline(compilers_of(["cortex-m7"]), (_count(None, 1_000_000), _count("conv13", 200_000))), path)
     monkeypatch.setattr(bench_kernels, "BASELINE", path)
     monkeypatch.setattr(bench_kernels, "load_baseline", lambda: load_baseline(path))
     monkeypatch.setattr(bench_kernels, "save_baseline", lambda new: save_baseline(new, path))
@@ -138,7 +139,7 @@ def test_a_network_without_a_count_and_another_compiler_are_mentioned(
     bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.figures = [replace(WHOLE, network="ds_cnn")]
-    monkeypatch.setattr(bench_kernels, "compiler_version", lambda: "another GCC")
+    monkeypatch.setattr(bench_kernels, "compilers_of", lambda _cores: (Compiler("arm-none-eabi-", "another GCC"),))
     assert run(["bench-kernels", "--check", "-o", str(tmp_path)]) == 0
     notes = capsys.readouterr().err
     assert "ds_cnn on cortex-m7 is not in the baseline" in notes

@@ -1,0 +1,136 @@
+"""Which core runs when: discrete time, so that runs are repeatable and no core sees the other's future.
+
+Each core counts its own cycles of the common clock. The one that is behind runs, until it is a quantum ahead of the
+other, or looks for a word of the other one, which catches up first then. A core that waits for the other (it looks at
+its empty mailbox in a loop, or sleeps in WFE) does not run until there is something for it, and goes on at that moment.
+So the turns make no difference to cores that meet by words; those that meet by memory or spinlocks see each other up to
+a quantum late.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from tinyanime.host.emulate.processor import Processor
+from tinyanime.host.emulate.rp2040.sio import Mailbox
+
+QUANTUM_CYCLES = 50_000
+_RANDOM_DECADES = (1.0, 4.5)
+"""With a seed a quantum is 10 to a power from this range."""
+_SHORTEST_WAIT, _LONGEST_WAIT = 2_000, 128_000
+"""Cycles that the other core goes on before a waiting core looks again; each look that finds nothing doubles them."""
+
+
+@dataclass(slots=True)
+class CoreState:
+    """One core. `wait_until` is when a waiting core looks again although nothing came for it."""
+
+    processor: Processor
+    inbox: Mailbox
+    running: bool = False
+    waiting: bool = False
+    wait_until: int = 0
+    patience: int = field(default=_SHORTEST_WAIT)
+    gives_way: bool = False
+    """It was stopped so that the other one catches up."""
+    look_ends: bool = False
+    """The next look at the empty mailbox is answered."""
+
+    @property
+    def cycles(self) -> int:
+        return self.processor.counter.cycles
+
+    def skip_to(self, cycles: int) -> None:
+        """Lets the core sleep until `cycles`."""
+        self.processor.counter.pass_cycles(max(0, cycles - self.cycles))
+
+
+class Schedule:
+    """Chooses the core that runs next. `seed` None: always the same quantum."""
+
+    def __init__(self, cores: tuple[CoreState, CoreState], seed: int | None) -> None:
+        self.cores = cores
+        self._random = None if seed is None else random.Random(f"interleave {seed}")
+
+    def next_turn(self) -> tuple[int, int | None]:
+        """(core, cycles at which its turn ends); None: there is nobody else."""
+        first, second = self.cores
+        if not second.running:
+            return 0, None
+        while True:
+            behind, ahead = (0, 1) if first.cycles <= second.cycles else (1, 0)
+            for index in (behind, ahead):
+                self._wake(index)
+            waiting = [core.waiting for core in self.cores]
+            if all(waiting):
+                self._stop_waiting(behind, answered=True)
+                continue
+            if any(waiting):
+                sleeper, runner = self.cores[waiting.index(True)], waiting.index(False)
+                return runner, max(sleeper.wait_until, self.cores[runner].cycles + 1)
+            return behind, self.cores[ahead].cycles + self._quantum()
+
+    def _quantum(self) -> int:
+        return QUANTUM_CYCLES if self._random is None else int(10 ** self._random.uniform(*_RANDOM_DECADES))
+
+    def _wake(self, index: int) -> None:
+        """Ends the waiting of a core for which a word came, or whose patience is over."""
+        core, other = self.cores[index], self.cores[1 - index]
+        if not core.waiting:
+            return
+        word_at = core.inbox.next_at
+        if word_at is not None:
+            core.skip_to(word_at)
+            core.patience = _SHORTEST_WAIT
+            self._stop_waiting(index, answered=False)
+        elif not other.waiting and other.cycles >= core.wait_until:
+            core.skip_to(other.cycles)
+            core.patience = min(2 * core.patience, _LONGEST_WAIT)
+            self._stop_waiting(index, answered=True)
+
+    def _stop_waiting(self, index: int, *, answered: bool) -> None:
+        self.cores[index].waiting = False
+        self.cores[index].look_ends = answered
+
+    def lets_catch_up(self, index: int) -> bool:
+        """Core `index`, which runs, looks at its mailbox: True where it stops, because the other one is behind and may
+        send a word before this moment."""
+        core, other = self.cores[index], self.cores[1 - index]
+        if other.running and not other.waiting and other.cycles < core.cycles:
+            core.gives_way = True
+            core.processor.stop()
+        return core.gives_way
+
+    def wait(self, index: int) -> bool:
+        """Core `index`, which runs, has nothing to do until the other one sends a word: True where it stops for that.
+
+        Where the other does not run, what is on its way comes at once.
+        """
+        core, other = self.cores[index], self.cores[1 - index]
+        if core.inbox.next_at is not None:
+            core.skip_to(core.inbox.next_at)
+            return False
+        if core.look_ends or not other.running:
+            core.look_ends = False
+            return False
+        self.sleep(index)
+        core.processor.stop()
+        return True
+
+    def stopped(self, index: int) -> bool:
+        """Whether core `index` was stopped by `lets_catch_up` or `wait`."""
+        core = self.cores[index]
+        gave_way, core.gives_way = core.gives_way, False
+        return gave_way or core.waiting
+
+    def sleep(self, index: int) -> None:
+        """Core `index` waits."""
+        core, other = self.cores[index], self.cores[1 - index]
+        core.waiting = True
+        core.wait_until = max(core.cycles, other.cycles) + core.patience
+
+    def sent(self, index: int) -> None:
+        """Core `index` has sent a word: its turn ends if the other one waits for it."""
+        if self.cores[1 - index].waiting:
+            self.cores[index].processor.counter.end_turn()

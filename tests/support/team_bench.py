@@ -1,0 +1,59 @@
+"""The kernels of convolve.h, built for two cores, on two threads of the PC."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from tests.support.host_program import HostProgram
+
+_ROOT = Path(__file__).resolve().parents[2]
+_SUPPORT = Path(__file__).resolve().parent
+_FIRMWARE = _ROOT / "firmware"
+CORES = 2
+SANITIZERS = {
+    "races": ("-fsanitize=thread",),
+    "bounds": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+}
+"""ThreadSanitizer excludes the others."""
+
+TEAM_SOURCES = (_FIRMWARE / "runtime" / "team.c", _FIRMWARE / "port" / "posix" / "cores_posix.c")
+"""What two cores need beside what one needs."""
+
+
+@cache
+def team_program(sanitizer: str) -> Path:
+    """Answers the cases of `kernel_driver.c` by two threads. Skips the test without gcc."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    program = Path(mkdtemp(prefix="tinyanime-team-")) / sanitizer
+    drivers = [_SUPPORT / name for name in ("kernel_driver.c", "convolve_shim.c", "team_driver.c")]
+    sources = [*sorted((_FIRMWARE / "kernels").glob("*.c")), *drivers, *TEAM_SOURCES]
+    command = ["gcc", "-std=c11", "-O1", "-g", "-Wall", "-Wextra", f"-DTA_CORES={CORES}", *SANITIZERS[sanitizer]]
+    command += [f"-I{_FIRMWARE / 'include'}", f"-I{_FIRMWARE / 'kernels'}", "-pthread", "-Wl,--wrap=ta_team_meet"]
+    subprocess.run([*command, *map(str, sources), "-o", str(program)], check=True)
+    return program
+
+
+@cache
+def team_bench(sanitizer: str) -> HostProgram:
+    """Two threads under a sanitizer, which ends the program with a report."""
+    return _TeamProgram(f"two threads ({sanitizer})", team_program(sanitizer))
+
+
+def careless_team(skipped_meetings: int) -> HostProgram:
+    """Two threads that leave out every second meeting: those before the products (0) or before the next block (1)."""
+    return _TeamProgram(f"two threads without meetings {skipped_meetings}", team_program("races"), skipped_meetings)
+
+
+class _TeamProgram(HostProgram):
+    def __init__(self, name: str, program: Path, skipped_meetings: int | None = None) -> None:
+        super().__init__(name, program)
+        skips = {} if skipped_meetings is None else {"TEAM_SKIPS": str(skipped_meetings)}
+        self.environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1", **skips}
