@@ -85,12 +85,12 @@ distclean: ## Remove everything that was built or installed into this folder
 # --- Checks --------------------------------------------------------------------------------------------------------
 
 test: setup-test ## Run the tests (less than 15 minutes)
-	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow"
+	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) -m "not slow"
 
 test-slow: setup-test ## Run the longer sweeps too
-	@$(BIN)/pytest -q -n $(PYTEST_WORKERS) --dist loadgroup
+	@$(BIN)/pytest -q -n $(PYTEST_WORKERS)
 
-HIL := $(BIN)/pytest -q tests/hil/test_device.py -n auto --dist loadgroup --junitxml build/hil/junit.xml
+HIL := $(BIN)/pytest -q tests/hil/test_device.py -n auto --junitxml build/hil/junit.xml
 
 hil: setup-test $(if $(FARM),,build) ## Run the hardware tests on BOARD (real with PORT=...) or FARM=farm.toml
 	@$(HIL) $(if $(FARM),--farm $(FARM),--board $(BOARD) $(if $(PORT),--port $(PORT)))

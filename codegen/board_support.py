@@ -18,7 +18,7 @@ FAMILIES_WITH_DMA = ("stm32h7", "rp2040")
 
 
 VIRTUAL_PORTS = {"esp_idf": "port/xtensa_sim"}
-"""Families whose virtual board runs a program of its own (the project's folder `virtual/`): the port of that program."""
+"""Port of the program of a virtual board that has one of its own (the project's folder `virtual/`), by family."""
 
 KINDS_WITH_STARTUP = (ProjectKind.ESP_IDF, ProjectKind.NUTTX)
 """Projects whose operating system brings the start-up code."""

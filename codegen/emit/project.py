@@ -207,6 +207,7 @@ def _board_files(source: ProjectInput, content: _Files) -> _Files:
         "include_dirs": include_dirs,
         "host_defines": source.cmsis_nn.host_defines if source.cmsis_nn else (),
         "model_name": source.planned.schedule.graph.name,
+        "version": version("tinyanime"),
     }
     env = environment()
     out: _Files = {}

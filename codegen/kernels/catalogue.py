@@ -63,7 +63,7 @@ def _part(work: Work, share: float) -> Work:
         ceil(work.cycles * share) + _CALL_INSTRUCTIONS,
         ceil(work.scratch_bytes * share),
         ceil(work.weight_bytes * share),
-        work.meetings,
+        ceil(work.meetings * share),
     )
 
 

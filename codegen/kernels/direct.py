@@ -192,7 +192,7 @@ class Direct:
             _CYCLES.of(amounts),
             _scratch_traffic(shape, amounts),
             _GROUP * amounts.weight_groups,
-            meetings=ceil(rows * shape.out_width / block) * (1 + 2 * shape.panels),
+            meetings=ceil(rows * shape.out_width / block) * (shape.has_lines + 2 * shape.panels),
         )
 
 

@@ -118,7 +118,7 @@ class TransposeConvolve:
             _CYCLES.of(phases, groups, channels),
             _scratch_traffic(phases, groups, channels),
             weight_bytes,
-            meetings=sum(phase.blocks for phase in phases) * (1 + 2 * ceil(channels / _CHANNELS)),
+            meetings=sum(phase.blocks for phase in phases) * 2 * ceil(channels / _CHANNELS),
         )
 
 

@@ -5,6 +5,7 @@
 #include "tinyanime/share.h"
 
 #include "ta_convolution.h"
+#include "ta_direct_weights.h"
 #include "ta_gemm_s16.h"
 #include "ta_gemm_store.h"
 #include "ta_lanes.h"
@@ -17,11 +18,11 @@
  * Where the input channels are a multiple of 4, input bytes are widened into the panel straight from the map. Otherwise
  * the bytes of each column are first copied to a line of their own, as no group of four need lie together or aligned.
  */
-enum { GROUP = 4, WORDS_PER_GROUP = 2, ELEMENT_LIMIT = 1 << 16 };
+enum { GROUP = TA_DIRECT_GROUP, WORDS_PER_GROUP = TA_DIRECT_GROUP_WORDS, ELEMENT_LIMIT = 1 << 16 };
 
 /* Working memory, one part behind the other: each serves as the room that ta_gemm_s16 may read behind the one before.
  * The lines are not needed any more when the weights are widened, and lie in their place. A team of cores shares all of
- * it: it divides the columns, and the weights of each four output channels, and meets behind each of these parts. */
+ * it: it divides the columns, and the weights of each four output channels, and meets before and behind their use. */
 typedef struct {
     uint32_t *columns; /* [block / 2][words][2] */
     uint32_t *weights; /* [words][4] */
@@ -280,71 +281,13 @@ static void pack_block(const conv_call *call, uint32_t first, uint32_t count) {
     }
 }
 
-/* Widens `count` bytes of the weights of each of 4 channels, which lie `bytes` apart. */
-static inline void widen_panel(const int8_t *data, uint32_t bytes, uint32_t count, uint32_t *panel) {
-#if defined(__ARM_FEATURE_SIMD32) && defined(__thumb2__)
-    const int8_t *last = data + count - GROUP;
-    /* Every store stands behind an instruction that a Cortex-M7 issues together with it: 12 cycles a group. */
-    uint32_t a = ta_load_word(data), b = ta_load_word(data + bytes), c, d, e, f;
-    __asm volatile(".balign 8\n"
-                   "1:\n"
-                   "sxtb16 %[e], %[a]\n ldr.w %[c], [%[data], %[two]]\n"
-                   "sxtb16 %[f], %[b]\n ldr.w %[d], [%[data], %[three]]\n"
-                   "sxtb16 %[a], %[a], ror #8\n str.w %[e], [%[panel]], #32\n"
-                   "sxtb16 %[b], %[b], ror #8\n str %[f], [%[panel], #-28]\n"
-                   "sxtb16 %[e], %[c]\n str %[a], [%[panel], #-16]\n"
-                   "sxtb16 %[f], %[d]\n str %[b], [%[panel], #-12]\n"
-                   "sxtb16 %[c], %[c], ror #8\n str %[e], [%[panel], #-24]\n"
-                   "cmp.w %[data], %[last]\n add.w %[data], %[data], #4\n"
-                   "sxtb16 %[d], %[d], ror #8\n str %[f], [%[panel], #-20]\n"
-                   "beq.w 2f\n"
-                   "ldr.w %[a], [%[data]]\n str %[c], [%[panel], #-8]\n"
-                   "ldr.w %[b], [%[data], %[one]]\n str %[d], [%[panel], #-4]\n"
-                   "b.w 1b\n"
-                   "2:\n"
-                   "str %[c], [%[panel], #-8]\n str %[d], [%[panel], #-4]\n"
-                   : [data] "+r"(data), [panel] "+r"(panel), [a] "+r"(a), [b] "+r"(b), [c] "=&r"(c), [d] "=&r"(d),
-                     [e] "=&r"(e), [f] "=&r"(f)
-                   : [last] "r"(last), [one] "r"(bytes), [two] "r"(2 * bytes), [three] "r"(3 * bytes)
-                   : "cc", "memory");
-#else
-    for (const int8_t *end = data + count; data != end; data += GROUP) {
-        for (uint32_t channel = 0; channel < TA_PANEL_CHANNELS; channel++) {
-            const uint32_t word = ta_load_word(data + channel * bytes);
-            panel[channel] = ta_widen_even(0, word);
-            panel[TA_PANEL_CHANNELS + channel] = ta_widen_odd(0, word);
-        }
-        panel += WORDS_PER_GROUP * TA_PANEL_CHANNELS;
-    }
-#endif
-}
-
-/* Widens the calling core's share of the weights of up to 4 channels, of `groups` groups each; the panel's other
- * channels stay as they are, their sums are not used. */
-TA_FAST_CODE(ta_direct_widen_weights)
-__attribute__((noinline)) static void widen_weights(const int8_t *data, uint32_t channels, uint32_t groups,
-                                                    uint32_t *panel) {
-    const ta_share share = ta_share_of(groups, 1);
-    const uint32_t bytes = GROUP * groups;
-    data += GROUP * share.begin;
-    panel += WORDS_PER_GROUP * TA_PANEL_CHANNELS * share.begin;
-    if (TA_CORES > 1 && ta_share_count(share) == 0u) {
-        return;
-    }
-    if (channels == TA_PANEL_CHANNELS) {
-        widen_panel(data, bytes, GROUP * ta_share_count(share), panel);
-        return;
-    }
-    for (uint32_t channel = 0; channel < channels; channel++) {
-        const int8_t *source = data + channel * bytes;
-        uint32_t *target = panel + channel;
-        for (uint32_t group = share.begin; group < share.end; group++) {
-            const uint32_t word = ta_load_word(source);
-            target[0] = ta_widen_even(0, word);
-            target[TA_PANEL_CHANNELS] = ta_widen_odd(0, word);
-            target += WORDS_PER_GROUP * TA_PANEL_CHANNELS;
-            source += GROUP;
-        }
+/* Widens the calling core's share of the weights of up to 4 channels; the panel's other channels stay as they are,
+ * their sums are not used. */
+static inline void widen_weights(const conv_call *call, const int8_t *data, uint32_t channels) {
+    const ta_share share = ta_share_of(call->groups, 1);
+    if (TA_CORES == 1 || ta_share_count(share) != 0u) {
+        ta_direct_widen_weights(data + GROUP * share.begin, channels, GROUP * call->groups, ta_share_count(share),
+                                call->memory.weights + WORDS_PER_GROUP * TA_PANEL_CHANNELS * share.begin);
     }
 }
 
@@ -364,7 +307,7 @@ static void multiply_block(const conv_call *call, const ta_weights *weights, uin
     output += columns.begin * (uint32_t)layer->out_channels;
     for (uint32_t left = weights->channels; left != 0; left -= panel.count) {
         panel.count = left < TA_PANEL_CHANNELS ? left : TA_PANEL_CHANNELS;
-        widen_weights(data, panel.count, call->groups, call->memory.weights);
+        widen_weights(call, data, panel.count);
         ta_team_meet();
         if (TA_CORES == 1 || operands.count != 0u) {
             ta_gemm_store(&operands, &panel, output, layer->out_channels);
@@ -400,7 +343,9 @@ ta_status ta_convolve_direct_s8(const ta_convolution *layer, const ta_rows *rows
         if (rows->packed == 0) {
             pack_block(&call, first, count);
         }
-        ta_team_meet();
+        if (call.memory.lines != NULL) {
+            ta_team_meet(); /* Before weights lie in the lines' place. */
+        }
         multiply_block(&call, weights, count, output + first * (uint32_t)layer->out_channels);
     }
     return TA_OK;

@@ -28,7 +28,7 @@ typedef struct {
 } phase;
 
 /* A call: its arguments, what follows from them, and the parts of the working memory. A team of cores shares all of it:
- * it divides the columns, and the filter of each four output channels, and meets behind each of these parts. */
+ * it divides the columns, and the filter of each four output channels, and meets before and behind its use. */
 typedef struct {
     const ta_convolution *layer;
     const ta_rows *rows;
@@ -333,7 +333,6 @@ static void convolve_phase(const transposition *call) {
                 own = taken;
             }
         }
-        ta_team_meet();
         multiply_run(call, &own);
     }
 }

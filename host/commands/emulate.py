@@ -18,6 +18,7 @@ from tinyanime.host.project import built_virtual_image, open_project
         "tinyanime emulate --board stm32h743",
         "tinyanime emulate --board stm32h743 --tcp 4000",
         "tinyanime emulate --board stm32h743 --set revision=Y",
+        "tinyanime emulate --board rp2040 --set cores=1",
     )
 )
 @board_option()
@@ -29,7 +30,9 @@ from tinyanime.host.project import built_virtual_image, open_project
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="stm32h743: revision=V|Y, hse=on|off, pll=on|off, dma=early|late|random:SEED|never, coherence=on|off.",
+    help="stm32h743: revision=V|Y, hse=on|off, pll=on|off, dma=early|late|random:SEED|never, coherence=on|off. "
+    "rp2040: cores=1|2, interleave=SEED (who runs when), xosc=on|off, pll=on|off, quad=on|off (flash), "
+    "dma=early|late|random:SEED|never. esp32c3: pll=on|off.",
 )
 @output_options
 def emulate(

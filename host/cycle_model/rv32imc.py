@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 LOAD_HAZARD_CYCLES = 1
@@ -68,25 +69,22 @@ class Rv32imc:
 
     def block_cycles(self, code: bytes) -> int:
         instructions = self.decode(code)
-        hazards = sum(
-            first.is_load and first.target in second.reads
-            for first, second in zip(instructions, instructions[1:], strict=False)
-        )
+        hazards = sum(first.is_load and first.target in second.reads for first, second in pairwise(instructions))
         return sum(one.cycles for one in instructions) + LOAD_HAZARD_CYCLES * hazards
 
     def taken_cycles(self, code: bytes) -> int:
         return TAKEN_BRANCH_CYCLES if self.decode(code)[-1].operation in _BRANCHES else 0
 
     def decode(self, code: bytes) -> tuple[RiscvInstruction, ...]:
-        """The instructions of `code`, in order; ValueError where it holds none of RV32IMC."""
+        """The instructions of `code`, in order; ValueError where some of it is none of RV32IMC."""
         if self._decoder is None:
             import capstone
 
             self._decoder = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
-        found = tuple(_instruction(text, operands) for _, _, text, operands in self._decoder.disasm_lite(code, 0))
-        if not found:
+        found = tuple(self._decoder.disasm_lite(code, 0))
+        if not found or sum(size for _, size, _, _ in found) != len(code):
             raise ValueError(f"{code.hex()} is no code of RV32IMC")
-        return found
+        return tuple(_instruction(text, operands) for _, _, text, operands in found)
 
 
 def _instruction(text: str, operands: str) -> RiscvInstruction:

@@ -1,8 +1,8 @@
 """The virtual esp32s3: what its project has besides ESP-IDF, in QEMU's machine `sim` on an Xtensa core.
 
-The program is the one in the project's folder `virtual/` (call0 ABI, base instructions), at the machine's own addresses.
+The program is the one in the project's folder `virtual/` (call0 ABI, base instructions), at the machine's addresses.
 QEMU's descriptors 0 and 1 are its serial port, by simulator calls; QEMU counts instructions (-icount), from which the
-program makes its cycles. What the core cannot do (an access to nothing, an unaligned one) ends the board.
+program makes its cycles. What the core cannot do (an access to no memory, an illegal instruction) ends the board.
 """
 
 from __future__ import annotations

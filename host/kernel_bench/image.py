@@ -79,9 +79,7 @@ class Builder:
         headers = _digest(path for folder in group.includes for path in folder.rglob("*.h"))
         return [self._object(source, command, group.includes, headers, board) for source in group.sources]
 
-    def _object(
-        self, source: Path, command: list[str], includes: tuple[Path, ...], headers: str, board: Board
-    ) -> Path:
+    def _object(self, source: Path, command: list[str], includes: tuple[Path, ...], headers: str, board: Board) -> Path:
         key = hashlib.sha256("\0".join((headers, *command)).encode() + source.read_bytes()).hexdigest()[:20]
         target = self._objects / f"{source.stem}-{key}.o"
         if not target.exists():

@@ -1,6 +1,6 @@
 """Options, the devices under test, and the table at the end.
 
-pytest tests/hil [--farm FILE] [--board B]... [--port P] [--project DIR] [-n auto --dist loadgroup]
+pytest tests/hil [--farm FILE] [--board B]... [--port P] [--project DIR] [-n auto]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.hil.farm import Farm, FarmBoard, load_farm, virtual_farm
 from tests.hil.flashing import flash_board
@@ -43,7 +44,7 @@ class Case:
     network: Network
 
     def __str__(self) -> str:
-        return f"{self.entry.label}-{self.network.name}"
+        return f"{self.entry.label}/{self.network.name}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "every_network: runs on large networks too, once per board")
-    config.addinivalue_line("markers", "xdist_group: tests of one board stay on one worker")
     _farm(config)
     # Where the whole test tree is run, the options do not exist and nobody asked for a table.
     if config.getoption("hil_output", default=None) and not hasattr(config, "workerinput"):
@@ -142,6 +142,22 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(len(labels), os.cpu_count() or 1)
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """Board by board, all tests of one on the same worker.
+
+    Not `--dist loadgroup`: xdist marks the tests for it in a way that pytest 9 ignores.
+    """
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _group_of
+    return scheduler
+
+
+def _group_of(nodeid: str) -> str:
+    """The board's label that a test's id holds ("test_x[rp2040/small]"), the file of other tests."""
+    label, slash, _ = nodeid.partition("[")[2].partition("/")
+    return label if slash else nodeid.partition("::")[0]
+
+
 class TableReporter:
     """Gathers the reports of every worker; prints and writes the table."""
 
@@ -166,8 +182,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     everywhere = any(mark.name == "every_network" for mark in metafunc.definition.iter_markers())
     cases = [case for case in _cases(metafunc.config) if everywhere or case.network.every_test]
-    params = [pytest.param(case, marks=pytest.mark.xdist_group(case.entry.label), id=str(case)) for case in cases]
-    metafunc.parametrize("dut", params, indirect=True, scope="session")
+    metafunc.parametrize("dut", cases, ids=str, indirect=True, scope="session")
 
 
 def _cases(config: pytest.Config) -> tuple[Case, ...]:

@@ -238,7 +238,7 @@ def test_a_farm_of_a_board_behind_a_port_and_a_virtual_one_runs_in_parallel_and_
         junit = tmp_path / "junit.xml"
         done = run_hil(
             tmp_path,
-            *("--farm", str(path), "-n", "auto", "--dist", "loadgroup", "--junitxml", str(junit)),
+            *("--farm", str(path), "-vv", "-n", "2", "--junitxml", str(junit)),
             *("-k", "photo_is_bit_exact or extreme or runs_the_project"),
         )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -255,7 +255,11 @@ def test_a_farm_of_a_board_behind_a_port_and_a_virtual_one_runs_in_parallel_and_
         running.port,
         "virtual",
     }
-    # One worker per board: each board's tests ran one after the other.
+    # "[gw0] [ 12%] PASSED tests/...[label/network]": each board has a worker of its own.
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[gw") and "PASSED" in line]
+    workers = {(line[: line.index("]")], line.rpartition("[")[2].partition("/")[0]) for line in lines}
+    assert len(lines) == 8
+    assert len(workers) == len({worker for worker, _ in workers}) == len({label for _, label in workers}) == 2
     assert len(list((tmp_path / "cache" / "tinyanime" / "locks").glob("*.lock"))) == 1
 
 

@@ -53,7 +53,7 @@ _SMALL_CORES = {
     "rv32imc": BuildRecipe(
         "RV32IMC -O3",
         "riscv64-unknown-elf-gcc",
-        ("-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs", *_BARE, "-Wl,-T", str(_SUPPORT / "bare.ld")),
+        ("-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs", *_BARE, "-T", str(_SUPPORT / "bare.ld")),
         True,
     ),
 }

@@ -1,7 +1,8 @@
 """A firmware image on the ESP32-C3 of labwired (PyPI), another emulator, as a serial line.
 
-What labwired 0.25 lacks is added from outside: the boot ROM's functions (they return at once, so its clock never changes),
-the two registers of the analog bus, and the second address of the SRAM, where the fast code is put before the start.
+What labwired 0.25 lacks is added from outside: the boot ROM's functions (they return at once, no clock ever changes),
+the two registers of the analog bus, a system timer that runs (that of the S3: too slow for this core), and what is in
+flash and SRAM at their second address.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any
 import labwired
 from elftools.elf.elffile import ELFFile
 
+from tinyanime.host.emulate.esp32c3.chip import FLASH_AS_CODE, FLASH_AS_DATA, SRAM_AS_CODE
 from tinyanime.host.link.transport import Transport
 
 _ROM_FUNCTIONS = (0x4000_1954, 0x4000_195C, 0x4000_1960)
 _RETURN = 0x8082
-_STEP = "2ms"
+_STEP = "0.1ms"
 _CHIP_ENTRY = """
   - id: "analog_bus"
     type: "declarative"
@@ -25,6 +27,7 @@ _CHIP_ENTRY = """
     config:
       path: "{path}"
 """
+_SYSTEM_TIMER = ('"systimer"\n    type: "declarative"', '"systimer"\n    type: "esp32s3_systimer"')
 _SYSTEM = """
 name: "esp32c3"
 chip: "{chip}"
@@ -33,7 +36,7 @@ external_devices: []
 board_io: []
 """
 _REGISTER = """
-- {{id: R{offset}, address_offset: {offset}, size: 32, access: READ_WRITE, reset_value: 0, fields: [], side_effects: null}}
+- {{id: R{offset}, address_offset: {offset}, size: 32, access: READ_WRITE, reset_value: 0, fields: []}}
 """
 
 
@@ -45,6 +48,7 @@ def _system(folder: Path) -> Path:
     bus.write_text(f"peripheral: ANALOG\nversion: 0.1.0\nregisters:\n{registers}", encoding="utf-8")
     described = (configs / "chips" / "esp32c3.yaml").read_text(encoding="utf-8")
     described = described.replace("../peripherals", str(configs / "peripherals"))
+    described = described.replace(*_SYSTEM_TIMER)
     chip.write_text(described + _CHIP_ENTRY.format(path=bus), encoding="utf-8")
     system.write_text(_SYSTEM.format(chip=chip), encoding="utf-8")
     return system
@@ -61,10 +65,15 @@ class LabwiredLine(Transport):
         for address in _ROM_FUNCTIONS:
             self._sim.write_u32(address, _RETURN)
         with image.open("rb") as file:
-            section = ELFFile(file).get_section_by_name(".fast_code")
-            base, code = int(section["sh_addr"]), bytes(section.data())
-        for offset in range(0, len(code), 4):
-            self._sim.write_u32(base + offset, int.from_bytes(code[offset : offset + 4], "little"))
+            segments = [part for part in ELFFile(file).iter_segments() if part["p_type"] == "PT_LOAD"]
+            for segment in segments:
+                self._store(int(segment["p_paddr"]) - FLASH_AS_CODE + FLASH_AS_DATA, bytes(segment.data()))
+                if SRAM_AS_CODE <= segment["p_vaddr"] < FLASH_AS_CODE:
+                    self._store(int(segment["p_vaddr"]), bytes(segment.data()))
+
+    def _store(self, address: int, data: bytes) -> None:
+        for offset in range(0, len(data), 4):
+            self._sim.write_u32(address + offset, int.from_bytes(data[offset : offset + 4], "little"))
 
     def read(self, timeout_s: float) -> bytes:
         end = self.now() + timeout_s

@@ -4,6 +4,7 @@
  *   'm' word      passes a word to core 1 and sends what comes back: twice the word, plus the core's number
  *   's' word      lets core 1 use so many bytes of its stack
  *   'c'           lets core 1 execute an undefined instruction
+ *   'u'           executes an undefined instruction
  *   'k'           sends exception and core of the fault before this start, 0 and 0 where there was none
  * It sends 'S' when it starts. */
 #include "fault.h"
@@ -112,8 +113,8 @@ static void obey(uint8_t command) {
     case 'r':
         ta_port_reset();
         break;
-    case 'x':
-        *(volatile uint32_t *)(uintptr_t)0xF0000000u = 1u;
+    case 'u':
+        __asm volatile("udf #0");
         break;
     case 'l':
         ta_port_uart_put(ta_port_core_launch(serve_on_core1) ? 1u : 0u);

@@ -47,13 +47,13 @@ def team_bench(sanitizer: str) -> HostProgram:
     return _TeamProgram(f"two threads ({sanitizer})", team_program(sanitizer))
 
 
-def careless_team(skipped_meetings: int) -> HostProgram:
-    """Two threads that leave out every second meeting: those before the products (0) or before the next block (1)."""
-    return _TeamProgram(f"two threads without meetings {skipped_meetings}", team_program("races"), skipped_meetings)
+def careless_team(skipped_meeting: int) -> HostProgram:
+    """Two threads that leave out one meeting of each call, by its number."""
+    return _TeamProgram(f"two threads without meeting {skipped_meeting}", team_program("races"), skipped_meeting)
 
 
 class _TeamProgram(HostProgram):
-    def __init__(self, name: str, program: Path, skipped_meetings: int | None = None) -> None:
+    def __init__(self, name: str, program: Path, skipped_meeting: int | None = None) -> None:
         super().__init__(name, program)
-        skips = {} if skipped_meetings is None else {"TEAM_SKIPS": str(skipped_meetings)}
+        skips = {} if skipped_meeting is None else {"TEAM_SKIPS": str(skipped_meeting)}
         self.environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1", **skips}

@@ -7,6 +7,7 @@
 #define PLL_CORE_HZ 160000000u
 #define LOCK_TICKS (ESP32C3_SYSTIMER_HZ / 10000u)    /* 100 us: nothing tells when the PLL has locked. */
 #define MEASURE_TICKS (ESP32C3_SYSTIMER_HZ / 20000u) /* 50 us are 8000 cycles at 160 MHz. */
+#define TICK_POLLS 10000u /* 20 cycles or more each: ten times what 100 us take at 160 MHz. */
 #define TOLERANCE_HZ (PLL_CORE_HZ / 40u)
 
 /* From SRAM: the core must not fetch from flash while its clock changes. The bus that clocks the flash becomes faster
@@ -23,7 +24,7 @@ __attribute__((noinline)) static void switch_core(uint32_t sysclk_conf) {
 /* Lets so many ticks of the SYSTIMER pass; false where it stands still. */
 static bool pass_ticks(uint32_t ticks) {
     const uint32_t start = esp32c3_timer_ticks();
-    for (uint32_t poll = 0; poll < ESP32C3_WAIT_POLLS; poll++) {
+    for (uint32_t poll = 0; poll < TICK_POLLS; poll++) {
         if (esp32c3_timer_ticks() - start >= ticks) {
             return true;
         }

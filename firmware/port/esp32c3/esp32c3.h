@@ -12,9 +12,6 @@
  * full transmit FIFO, which is done in 1.4 ms. */
 #define ESP32C3_WAIT_POLLS 100000u
 
-/* Polls until (register & mask) == value; false where it did not become so within ESP32C3_WAIT_POLLS. */
-bool esp32c3_wait(const volatile uint32_t *reg, uint32_t mask, uint32_t value);
-
 /* Off: what the ROM has started (the watchdogs that protect booting). The super watchdog feeds itself. */
 void esp32c3_watchdog_stop(void);
 

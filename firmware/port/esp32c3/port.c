@@ -12,15 +12,6 @@ static uint32_t clock_hz;
 static uint32_t last_ticks;
 static uint32_t millis;
 
-bool esp32c3_wait(const volatile uint32_t *reg, uint32_t mask, uint32_t value) {
-    for (uint32_t poll = 0; poll < ESP32C3_WAIT_POLLS; poll++) {
-        if ((*reg & mask) == value) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void ta_port_init(void) {
     esp32c3_watchdog_stop();
     esp32c3_timer_init();

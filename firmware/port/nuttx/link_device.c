@@ -15,7 +15,7 @@
 #include "config.h"
 #include "nuttx.h"
 
-#define RX_BUFFER_BYTES 8192u /* More than the frames that the host has on the way; a power of two. */
+#define RX_BUFFER_BYTES 4096u /* Holds, with the driver, what the host has on the way; a power of two. */
 #define TX_BUFFER_BYTES 1280u /* A frame: most are written by one call. */
 
 /* What the other side does not take for so long is dropped; the host asks again. */

@@ -15,6 +15,7 @@ import unicorn
 
 from tinyanime.boards.schema import Board, MemoryKind
 from tinyanime.host.cycle_model.cortex_m0plus import cost_table
+from tinyanime.host.emulate.bus import BusError
 from tinyanime.host.emulate.cortex_m import enter_hard_fault
 from tinyanime.host.emulate.endpoint import Endpoint
 from tinyanime.host.emulate.image import FirmwareImage
@@ -168,7 +169,10 @@ class Rp2040Board(VirtualBoard):
     def _end_of_turn(self, core: Processor) -> None:
         deadline = self.chip.watchdog.deadline_ns
         if deadline is not None and self.chip.time.ns_at(core.counter.cycles) >= deadline:
-            self.chip.psm.check_watchdog_resets_all()
+            try:
+                self.chip.psm.check_watchdog_resets_all()
+            except BusError as error:
+                raise core.error(str(error)) from None
             self.reset(ResetCause.WATCHDOG)
 
     def _after_invalid(self, index: int) -> None:

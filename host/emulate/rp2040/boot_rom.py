@@ -65,6 +65,8 @@ class Core1InRom:
         self._words: list[int] = []
         """What came behind the last 0."""
         self._on = False
+        self.words_taken = 0
+        """Since the reset of the chip."""
 
     def enter(self, cycles: int) -> None:
         """Core 1 comes out of its reset: it empties its mailbox and says so by a 0."""
@@ -81,6 +83,7 @@ class Core1InRom:
         """Takes what core 0 has sent, if an event has come behind it."""
         while self._on and (sent_at := self._inbox.next_at) is not None and sent_at <= self._event_cycles():
             word, cycles = self._inbox.take()
+            self.words_taken += 1
             self._outbox.put(word, cycles + _ANSWER_CYCLES)
             self._take(word, cycles + _ANSWER_CYCLES)
 

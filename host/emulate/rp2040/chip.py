@@ -164,9 +164,9 @@ class Rp2040:
         return bus
 
     def _sio(self, core: int) -> Sio:
-        def wait() -> bool:
+        def look_later() -> bool:
             self.core1_in_rom.look()
-            return self.schedule.wait(core)
+            return self.schedule.lets_catch_up(core)
 
         return Sio(
             core,
@@ -175,8 +175,8 @@ class Rp2040:
             self._mailboxes[1 - core],
             self._locks,
             lambda: self.schedule.sent(core),
-            lambda: self.schedule.lets_catch_up(core),
-            wait,
+            look_later,
+            lambda: self.schedule.wait(core),
         )
 
     def _set_clock(self, name: str, on: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tinyanime.host.emulate.block_counter import BlockCounter
 
 _NS_PER_S = 1_000_000_000
+ROUNDING = 1e-4
+"""Of a tick: what floating point may lack when it is over."""
 
 
 class ChipTime:

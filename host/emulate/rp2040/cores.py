@@ -32,14 +32,19 @@ class CoreState:
     waiting: bool = False
     wait_until: int = 0
     patience: int = field(default=_SHORTEST_WAIT)
-    gives_way: bool = False
-    """It was stopped so that the other one catches up."""
+    looks_at: int | None = None
+    """It was stopped before a look at its mailbox at this moment, so that the other one catches up."""
     look_ends: bool = False
     """The next look at the empty mailbox is answered."""
 
     @property
     def cycles(self) -> int:
         return self.processor.counter.cycles
+
+    @property
+    def acts_at(self) -> int:
+        """Before this moment the other core has nothing to expect from it."""
+        return max(self.cycles, self.looks_at or 0)
 
     def skip_to(self, cycles: int) -> None:
         """Lets the core sleep until `cycles`."""
@@ -59,7 +64,7 @@ class Schedule:
         if not second.running:
             return 0, None
         while True:
-            behind, ahead = (0, 1) if first.cycles <= second.cycles else (1, 0)
+            behind, ahead = (0, 1) if first.acts_at <= second.acts_at else (1, 0)
             for index in (behind, ahead):
                 self._wake(index)
             waiting = [core.waiting for core in self.cores]
@@ -68,7 +73,11 @@ class Schedule:
                 continue
             if any(waiting):
                 sleeper, runner = self.cores[waiting.index(True)], waiting.index(False)
+                self.cores[runner].looks_at = None
                 return runner, max(sleeper.wait_until, self.cores[runner].cycles + 1)
+            self.cores[behind].looks_at = None
+            if (look := self.cores[ahead].looks_at) is not None:
+                return behind, max(look, self.cores[behind].cycles + 1)
             return behind, self.cores[ahead].cycles + self._quantum()
 
     def _quantum(self) -> int:
@@ -97,10 +106,11 @@ class Schedule:
         """Core `index`, which runs, looks at its mailbox: True where it stops, because the other one is behind and may
         send a word before this moment."""
         core, other = self.cores[index], self.cores[1 - index]
-        if other.running and not other.waiting and other.cycles < core.cycles:
-            core.gives_way = True
-            core.processor.stop()
-        return core.gives_way
+        if not other.running or other.waiting or other.acts_at >= core.cycles:
+            return False
+        core.looks_at = core.cycles
+        core.processor.stop()
+        return True
 
     def wait(self, index: int) -> bool:
         """Core `index`, which runs, has nothing to do until the other one sends a word: True where it stops for that.
@@ -120,9 +130,7 @@ class Schedule:
 
     def stopped(self, index: int) -> bool:
         """Whether core `index` was stopped by `lets_catch_up` or `wait`."""
-        core = self.cores[index]
-        gave_way, core.gives_way = core.gives_way, False
-        return gave_way or core.waiting
+        return self.cores[index].waiting or self.cores[index].looks_at is not None
 
     def sleep(self, index: int) -> None:
         """Core `index` waits."""

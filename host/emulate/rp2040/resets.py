@@ -32,12 +32,12 @@ _PSM_NEEDED = _PSM_ALL & ~0x3
 
 
 class ResetCause(Enum):
-    """Why the chip starts."""
+    """Why the chip starts: WATCHDOG_REASON (4.7.6)."""
 
     POWER_ON = 0
-    WATCHDOG = 1
+    WATCHDOG = 1 << 0
     """The time of the watchdog is over."""
-    FORCED = 2
+    FORCED = 1 << 1
     """Software has pulled the watchdog's trigger: WATCHDOG_CTRL."""
 
 

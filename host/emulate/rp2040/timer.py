@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tinyanime.host.emulate.bus import BusError, Register
 from tinyanime.host.emulate.rp2040.apb import ResettablePeripheral
-from tinyanime.host.emulate.rp2040.chip_time import ChipTime
+from tinyanime.host.emulate.rp2040.chip_time import ROUNDING, ChipTime
 
 _ALL = 0xFFFF_FFFF
 
@@ -49,7 +49,7 @@ class Timer(ResettablePeripheral):
     def ticks(self) -> int:
         now = self._time.ns
         # A core may be at an earlier moment than the one that was counted to.
-        return int(self._ticks + (now - self._at_ns) * self._tick_hz() / 1e9)
+        return int(self._ticks + (now - self._at_ns) * self._tick_hz() / 1e9 + ROUNDING)
 
     def read_timelr(self) -> int:
         self.values["TIMEHR"] = self.ticks >> 32

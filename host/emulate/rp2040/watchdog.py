@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tinyanime.host.emulate.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.rp2040.apb import write_only
-from tinyanime.host.emulate.rp2040.chip_time import ChipTime
+from tinyanime.host.emulate.rp2040.chip_time import ROUNDING, ChipTime
 from tinyanime.host.emulate.rp2040.resets import ResetCause
 
 _TRIGGER, _ENABLE, _PAUSE = 1 << 31, 1 << 30, 7 << 24
@@ -94,7 +94,7 @@ class Watchdog(Peripheral):
         if not self.values["CTRL"] & _ENABLE:
             return self._loaded
         passed = (self._time.ns - self._loaded_at_ns) * self.tick_hz / 1e9 * _COUNTS_PER_TICK
-        return max(0, self._loaded - int(passed))
+        return max(0, self._loaded - int(passed + ROUNDING))
 
     def _set_deadline(self) -> None:
         self.deadline_ns = None

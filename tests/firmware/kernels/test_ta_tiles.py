@@ -41,7 +41,9 @@ def test_any_part_of_a_convolution_equals_the_reference(tiled: TiledKernel, data
 @each_kernel
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_any_part_of_a_convolution_on_a_small_core_equals_the_reference(tiled: TiledKernel, data: st.DataObject) -> None:
+def test_any_part_of_a_convolution_on_a_small_core_equals_the_reference(
+    tiled: TiledKernel, data: st.DataObject
+) -> None:
     case = data.draw(tiled_convolutions(tiled.stride))
     part, block = data.draw(parts(case)), data.draw(_BLOCKS)
     for bench in small_core_benches():

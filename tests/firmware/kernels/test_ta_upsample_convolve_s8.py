@@ -99,7 +99,7 @@ def test_every_band_of_a_map_by_itself_equals_the_reference(rows: int) -> None:
     case = _case(x, random.integers(-127, 128, (5, 3, 3, 8), np.int8), 11)
     for begin in range(case.output.height - rows + 1):
         part = Part((begin, begin + rows))
-        for bench in (*kernel_benches()[1:], small_core_bench()):
+        for bench in (*kernel_benches()[1:], *small_core_benches()):
             assert_exact(bench, _call(case, part, 4), expected_output(case, part))
 
 

@@ -30,8 +30,9 @@ def _build(directory: Path, sources: tuple[Path, ...], *flags: str) -> subproces
     common = ("gcc", "-std=gnu11", "-O1", "-g", "-pthread", *includes, *flags)
     idf = subprocess.run([*common, "-c", IDF / "esp_idf_on_pc.c", "-o", directory / "idf.o"], check=False)
     assert idf.returncode == 0
+    linked = [*map(str, (*sources, *PORT, directory / "idf.o")), "-o", str(directory / "firmware")]
     return subprocess.run(
-        [*common, *WARNINGS, "-Dmain=firmware_main", *sources, *PORT, directory / "idf.o", "-o", directory / "firmware"],
+        [*common, *WARNINGS, "-Dmain=firmware_main", *linked],
         capture_output=True,
         text=True,
         check=False,
@@ -44,10 +45,15 @@ def _built(directory: Path, sources: tuple[Path, ...], *flags: str) -> Path:
     return directory / "firmware"
 
 
-@pytest.fixture(params=[1, 0], ids=["uart", "usb"])
-def probe(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Probe]:
+@pytest.fixture(scope="module", params=[1, 0], ids=["uart", "usb"])
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     flag = f"-DCONFIG_TINYANIME_LINK_UART={request.param}"
-    program = _built(tmp_path, (PROBE,), flag, "-DTA_CORES=1", "-fsanitize=address,undefined")
+    directory = tmp_path_factory.mktemp("probe")
+    return _built(directory, (PROBE,), flag, "-DTA_CORES=1", "-fsanitize=address,undefined")
+
+
+@pytest.fixture
+def probe(program: Path) -> Iterator[Probe]:
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdin is not None
         assert process.stdout is not None

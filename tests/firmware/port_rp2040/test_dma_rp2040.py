@@ -7,6 +7,7 @@ import random
 import pytest
 
 from tests.support.dma_probe import ERROR_ARGUMENT, ERROR_DMA, OK, VirtualProbe
+from tinyanime.host.emulate.rp2040.board import Rp2040Board
 
 FLASH, SRAM, SRAM4, SRAM_END = 0x1010_0000, 0x2001_0000, 0x2004_0000, 0x2004_2000
 CONTENT = random.Random(1).randbytes(70_000)
@@ -62,10 +63,11 @@ def test_four_transfers_under_way_at_once_do_not_disturb_each_other(probe: Virtu
 @pytest.mark.parametrize(("shift", "count", "size"), [(0, 64, 2), (2, 64, 1), (0, 62, 1), (1, 64, 0), (0, 63, 0)])
 def test_accesses_are_as_wide_as_addresses_and_count_allow(shift: int, count: int, size: int) -> None:
     probe = probe_with("late")
+    assert isinstance(probe.board, Rp2040Board)
     for target, source in ((SRAM + shift, FLASH), (SRAM, FLASH + shift)):
         assert probe.start(0, target, source, count) == OK
-        control = probe.board.chip.dma.values["CH0_CTRL_TRIG"]
-        assert (control >> 2 & 3, probe.board.chip.dma.values["CH0_TRANS_COUNT"]) == (size, count >> size)
+        registers = probe.board.chip.dma.values
+        assert (registers["CH0_CTRL_TRIG"] >> 2 & 3, registers["CH0_TRANS_COUNT"]) == (size, count >> size)
         assert probe.wait(0) == OK
 
 

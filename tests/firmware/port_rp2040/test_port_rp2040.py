@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.pico_probe import PicoProbe
 from tests.support.port_probe import inverted
+from tinyanime.host.emulate.machine import EmulationError
 
 STACK_BYTES, GUARD_BYTES = 4096, 128
 HARD_FAULT = 3
@@ -59,9 +60,16 @@ def test_a_reset_starts_anew_with_its_unique_id(probe: PicoProbe) -> None:
 
 
 def test_a_fault_of_core_0_resets_the_chip_and_is_told(probe: PicoProbe) -> None:
-    probe.write(b"x")
+    probe.write(b"u")
     probe.expect_start()
     assert probe.fault() == (HARD_FAULT, 0)
+
+
+@pytest.mark.parametrize(("dead", "baud"), [("pll", 12_000_000 // 16), ("xosc", 6_500_000 // 16)])
+def test_without_pll_or_crystal_the_board_goes_on_at_the_clock_that_is_left(dead: str, baud: int) -> None:
+    # The UART tells it: a sixteenth of that clock is the best that it can do.
+    with pytest.raises(EmulationError, match=f"runs UART0 at {baud} baud"):
+        PicoProbe(((dead, "off"),))
 
 
 def test_the_flash_is_read_by_serial_commands_where_its_quad_mode_is_off() -> None:

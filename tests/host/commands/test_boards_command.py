@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from click.testing import CliRunner, Result
 
 from tests.support.picture_project import ROOT
 from tinyanime.boards.loader import list_boards, load_board
-from tinyanime.host import toolchains
 from tinyanime.host.commands.boards import boards
 from tinyanime.host.toolchains import compiler_of, emulator_of, missing_programs
 
@@ -44,7 +44,7 @@ def test_one_board_is_shown_with_every_bank_and_tool(monkeypatch: pytest.MonkeyP
 
 
 def test_json_names_what_is_missing_and_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchains.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     described = {item["name"]: item for item in json.loads(run("--json").stdout)}
     assert [program["name"] for program in described["esp32s3"]["missing"]] == [
         "xtensa-lx106-elf-gcc",
@@ -77,5 +77,5 @@ def test_the_set_up_script_asks_for_the_packages_that_the_program_names(tmp_path
 
 
 def test_nothing_is_missing_where_all_programs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchains.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     assert not any(missing_programs(board) for board in list_boards())

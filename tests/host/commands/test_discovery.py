@@ -109,12 +109,12 @@ def test_the_device_is_closed_at_the_end(monkeypatch: pytest.MonkeyPatch, board:
 
 def test_the_serial_ports_of_a_board_are_those_with_its_usb_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     ports = [
-        SimpleNamespace(device="/dev/ttyUSB1", description="CP2102N", vid=0x10C4, pid=0xEA60),
-        SimpleNamespace(device="/dev/ttyUSB0", description="CH340", vid=0x1A86, pid=0x7523),
-        SimpleNamespace(device="/dev/ttyACM0", description="Debug Probe", vid=0x2E8A, pid=0x000C),
-        SimpleNamespace(device="/dev/ttyS0", description="n/a", vid=None, pid=None),
+        usb("/dev/ttyUSB1", 0x10C4, 0xEA60, "CP2102N"),
+        usb("/dev/ttyUSB0", 0x1A86, 0x7523, "CH340"),
+        usb("/dev/ttyACM0", 0x2E8A, 0x000C, "Debug Probe"),
+        usb("/dev/ttyS0", None, None),
     ]
-    monkeypatch.setattr(discovery.list_ports, "comports", lambda: ports)
+    pretend(monkeypatch, ports)
     found = discovery.serial_ports_of(load_board("esp32c3"))
     assert [(c.port, c.boards, c.baud) for c in found] == [
         ("/dev/ttyUSB0", ("esp32c3",), 921_600),

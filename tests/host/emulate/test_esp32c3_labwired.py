@@ -13,7 +13,7 @@ pytest.importorskip("labwired", reason="needs labwired: pip install labwired")
 from tests.support.labwired_c3 import LabwiredLine
 from tinyanime.host.link.client import Device
 
-pytestmark = needs_toolchain
+pytestmark = [needs_toolchain, pytest.mark.slow]
 
 
 def test_a_small_network_boots_in_labwired_and_computes_the_same_picture() -> None:

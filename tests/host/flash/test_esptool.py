@@ -14,12 +14,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.flash_jobs import job_for
+from tests.support.picture_project import picture_project, tinyanime
+from tinyanime.boards.loader import load_board
 from tinyanime.codegen.errors import DoesNotFitError, InputError, LinkError, ToolError
 from tinyanime.host.flash import esptool as esptool_module
 from tinyanime.host.flash import serial_port
 from tinyanime.host.flash.adapter import FlashJob
 from tinyanime.host.flash.esptool import ESPTOOL, EsptoolAdapter
 from tinyanime.host.flash.tool_run import run_with_progress
+from tinyanime.host.toolchains import missing_programs
 
 mock = pytest.importorskip("esp32_mock_bootloader.api", reason="esp32-mock-bootloader is not installed")
 
@@ -92,6 +95,19 @@ def esp_idf_build(build: Path, parts: dict[str, str], chip: str = "esp32s3") -> 
             }
         )
     )
+
+
+def test_the_program_flashes_a_real_image_and_says_what_was_compared(chip: str, tmp_path: Path) -> None:
+    if missing_programs(load_board("esp32c3")):
+        pytest.skip("there is no compiler for esp32c3")
+    project = picture_project("esp32c3")
+    done = tinyanime("flash", "--board", "esp32c3", "--project", project, "--port", chip, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    image = (project / "build" / "firmware.bin").read_bytes()
+    assert f"{len(image):,} bytes compared, 0 differ." in done.stdout
+    for stage in ("Flashing esp32c3 with esptool.", "programming ...", "comparing ..."):
+        assert stage in done.stderr
+    assert flash_content(chip, "esp32c3", 0, 2048, tmp_path / "read.bin") == image[:2048]
 
 
 def test_another_chip_behind_the_port_is_named(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def test_instructions_are_counted_by_section_and_the_exchange_is_left_out(
     # Two instructions a pass, and a few around the loop.
     assert 2000 < first < 2020
     assert 600 < second < 620
-    assert first - second == 1400
+    # A constant takes one instruction or two.
+    assert abs(first - second - 1400) <= 1
 
 
 def test_the_passages_of_a_loop_say_how_often_it_followed_itself(tmp_path: Path) -> None:
