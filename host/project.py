@@ -102,9 +102,15 @@ def _built(project: Project, image: Path) -> Path:
     if not image.is_file():
         raise InputError(
             f"The project {project.directory} has no firmware image yet ({image} does not exist).",
-            hint=f"Build it: make -C {project.directory}",
+            hint=_how_to_build(project.directory),
         )
     return image
+
+
+def _how_to_build(directory: Path) -> str:
+    if (directory / "Kconfig").is_file():
+        return f"NuttX builds it ({directory / 'README.md'}); name the port of the board that runs it with --port."
+    return f"Build it: make -C {directory}"
 
 
 def check_same_build(project: Project, info: DeviceInfo, port: str) -> None:

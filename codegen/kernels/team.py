@@ -9,10 +9,10 @@ from tinyanime.codegen.ir.ops import Concat, Op
 from tinyanime.codegen.kernels.kernel import Kernel
 from tinyanime.codegen.kernels.spec import Work
 
-_START_CYCLES = 250
+START_CYCLES = 250
 """Of a call on all cores: waking the others and waiting for the last one."""
 
-_MEETING_CYCLES = 100
+MEETING_CYCLES = 100
 """The cores' words to each other, and that they are not equally far."""
 
 _LEAST_CYCLES = 1000
@@ -81,4 +81,4 @@ def team_cycles(work: Work, cores: int) -> int:
     """Modelled cycles of a call that `cores` cores compute together."""
     if cores == 1:
         return work.cycles
-    return ceil(work.cycles / cores) + _START_CYCLES + _MEETING_CYCLES * work.meetings
+    return ceil(work.cycles / cores) + START_CYCLES + MEETING_CYCLES * work.meetings

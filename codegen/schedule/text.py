@@ -150,8 +150,8 @@ class _Text:
             return
         counts = sorted({step.output.rows.count for step in steps})
         rows = counted(counts[-1], "row") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} rows"
-        calls = sum(len(step.calls) for step in steps)
-        made = f"{counted(calls, 'call')}, {rows} per step{again}"
+        calls = [call for step in steps for call in step.calls]
+        made = f"{counted(len(calls), 'call')}{_sharing(calls)}, {rows} per step{again}"
         if self._schedule.streamed_output and op.output in self._schedule.graph.outputs:
             made += ", sent to the link"
         yield f"  {op.name} ({type(op).__name__}): {made}; '{op.output}': {self._home(op.output)}"
@@ -166,6 +166,12 @@ class _Text:
         placed = ", ".join(f"{slot} ({self._place(slot)})" for slot in slots)
         tiles = ", ".join(f"{begin} to {end - 1}" for begin, end in ranges)
         yield f"    weights in {counted(len(ranges), 'tile')} of channels {tiles}, through {placed}"
+
+
+def _sharing(calls: list[Call]) -> str:
+    """How many of the calls several cores compute together."""
+    shared = [call.cores for call in calls if call.cores > 1]
+    return f" ({len(shared):,} on {max(shared)} cores together)" if shared else ""
 
 
 def counted(number: int, what: str) -> str:

@@ -345,7 +345,7 @@ ta_status ta_depthwise_3x3_s8(const ta_convolution *layer, const ta_rows *rows, 
     const uint32_t row_count = (uint32_t)(rows->out_row_end - rows->out_row_begin);
     const int8_t *data = weights->data;
     for (uint32_t done = 0; done < weights->channels; done += CHANNELS) {
-        const ta_share share = ta_share_of_group(done / CHANNELS, groups, row_count, 1);
+        const ta_share share = ta_share_of_group(done / CHANNELS, groups, row_count);
         if (TA_CORES == 1 || ta_share_count(share) != 0u) {
             compute_channels(&call, weights->first_channel + done, data, share);
         }

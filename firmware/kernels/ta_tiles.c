@@ -217,25 +217,32 @@ static inline void multiply_pairs(const uint32_t *columns, const uint32_t *panel
     ta_gemm_s16(columns, panel, words, left, sums + ahead * PAIR_SUMS);
 }
 
-/* All products of `count` output channels whose weights begin at `weights`. The cores of a team share out the pairs of
- * tiles where these divide evenly, else the products. */
+/* All products of `count` output channels whose weights begin at `weights`. The cores of a team deal out the products
+ * of a round, and divide the pairs of tiles of what is left over. */
 TA_FAST_CODE(ta_tiles_products)
 static void multiply(const tile_work *work, const int8_t *weights, uint32_t count) {
     const ta_tile_kind *kind = work->kind;
     const uint32_t input_words = TA_PANEL_COLUMNS * work->pairs * work->words;
     const uint32_t weight_words = TA_PANEL_CHANNELS * work->words;
     const uint32_t words = work->words, group_sums = kind->products * TA_TILE_SUMS;
-    const uint32_t size = ta_team_size(), rank = ta_team_rank();
-    const bool by_pairs = size == 1u || work->pairs % size == 0u;
-    const ta_share pairs = by_pairs ? ta_share_of(work->pairs, 1) : (ta_share){0, work->pairs};
+    const bool alone = ta_team_size() == 1u;
+    const uint32_t rank = ta_team_rank();
+    const ta_share left_over = ta_share_of(work->pairs, 1);
     const ta_tile_product *product = kind->product_list;
     int32_t *sums = work->sums;
     for (uint32_t round = 0; round < kind->rounds; round++) {
         transform_weights(work, round, weights, count);
         ta_team_meet();
         const ta_tile_product *end = kind->product_list + kind->round_ends[round];
-        for (; product != end; product++, sums += TA_TILE_SUMS) {
-            if (by_pairs || (uint32_t)(end - product) % size == rank) {
+        const ta_tile_product *dealt_end = product + (uint32_t)(end - product) / TA_CORES * TA_CORES;
+        for (uint32_t turn = 0; product != end; product++, turn++, sums += TA_TILE_SUMS) {
+            ta_share pairs = {0, work->pairs};
+            if (TA_CORES > 1 && product >= dealt_end) {
+                pairs = left_over;
+            } else if (TA_CORES > 1 && !alone && turn % TA_CORES != rank) {
+                continue;
+            }
+            if (TA_CORES == 1 || ta_share_count(pairs) != 0u) {
                 multiply_pairs(work->inputs + product->input * input_words,
                                work->weights + product->weight * weight_words, words, pairs, sums, group_sums);
             }

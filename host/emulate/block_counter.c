@@ -2,8 +2,9 @@
  *
  * unicorn calls ta_count_block at the start of each translated block, which runs to its end unless it faults.
  * The number of instructions in a block is found once by decoding the lengths of its instructions and kept in
- * a table, and so are its cycles: by a table of costs, or one per instruction. Code that changes under an address is re-decoded after ta_forget_code. With a profile, executions are
- * kept per pair of successive blocks too. Built by host/emulate/block_counter.py. */
+ * a table, and so are its cycles: by a table of costs, or one per instruction. Code that changes under an address is
+ * re-decoded after ta_forget_code. With a profile, executions are kept per pair of successive blocks too. Built by
+ * host/emulate/block_counter.py. */
 #include <stdint.h>
 #include <string.h>
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.kernels.plain_work import CACHED_WEIGHT_BYTES
+from tinyanime.codegen.kernels.team import MEETING_CYCLES, START_CYCLES
 from tinyanime.codegen.schedule.cost import CostModel
 from tinyanime.codegen.schedule.timeline import MAINTENANCE_CYCLES_PER_LINE
 from tinyanime.codegen.schedule.transfers.transfer_cost import weights_region
@@ -23,10 +24,20 @@ def assumptions(board: Board) -> tuple[str, ...]:
         "cache that holds them would be faster.",
         f"Weights in {home} cost {cost.flash_cycles_per_kib:,} cycles per 1,024 bytes. Up to {CACHED_WEIGHT_BYTES:,} "
         "bytes are read once per call, larger ones again for every two output pixels, as the kernels do.",
+        *_cores(board),
         _transfers(board),
         f"Cache maintenance costs {MAINTENANCE_CYCLES_PER_LINE} cycles per line of 32 bytes. Starting a transfer and "
         "waiting for one that has ended cost nothing.",
         "Time in which the board waits for the computer at the other end of the link is not in it.",
+    )
+
+
+def _cores(board: Board) -> tuple[str, ...]:
+    if board.cores == 1:
+        return ()
+    return (
+        f"{board.cores} cores share the cycles of a call evenly, those of its operands in slower memories not. Waking "
+        f"the others costs {START_CYCLES} cycles, a meeting {MEETING_CYCLES}.",
     )
 
 

@@ -26,6 +26,7 @@ from tinyanime.codegen.reference import run_reference
 from tinyanime.codegen.schedule.check.check import check_schedule
 from tinyanime.codegen.schedule.plan import Clean, Invalidate, Move, Start, Wait
 from tinyanime.host.emulate.machine import EmulationError
+from tinyanime.host.emulate.stm32h7.board import Stm32h7Board
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="needs the ARM GCC")
 
@@ -58,10 +59,11 @@ class Built:
         the first one all lines dirty. EmulationError or LinkError where the board or the firmware objects."""
         with board_device(self.image, BOARD, settings, patches) as (device, board):
             device.hello()
+            assert isinstance(board, Stm32h7Board)
             assert board.chip.cache is not None
             board.chip.cache.make_dirty()
             outputs = tuple(device.infer(source).output for source in self.sources)
-            if board.chip.mdma.unawaited:
+            if board.unawaited:
                 raise EmulationError("A transfer that nobody waited for is left.")
         return outputs
 
@@ -135,7 +137,7 @@ def test_a_run_given_up_with_transfers_under_way_leaves_the_next_one_right(name:
             device.begin_steps()
             for _ in range(steps):
                 device.step()
-            under_way += len(board.chip.mdma.unawaited)
+            under_way += len(board.unawaited)
             assert device.infer(network.sources[1]).output == network.expected[1]
     assert under_way > 0
 

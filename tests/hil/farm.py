@@ -65,8 +65,8 @@ class Farm:
 
 
 def virtual_farm(names: Sequence[str] = ()) -> Farm:
-    """The virtual boards called so, or all shipped ones."""
-    boards = [load_board(name) for name in names] if names else list_boards()
+    """The virtual boards called so, or all shipped ones: those first whose emulation takes longest."""
+    boards = [load_board(name) for name in names] or sorted(list_boards(), key=lambda board: (-board.cores, board.name))
     return Farm(tuple(FarmBoard(board) for board in boards))
 
 

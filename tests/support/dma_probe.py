@@ -14,6 +14,7 @@ import pytest
 from tests.support.board_run import BoardLine, Patches, Settings
 from tests.support.hello_firmware import ArenaBank, make, write_project
 from tinyanime.boards.loader import load_board
+from tinyanime.host.emulate.stm32h7.board import Stm32h7Board
 
 PROBE = Path(__file__).with_name("dma_probe.c")
 
@@ -86,4 +87,5 @@ class VirtualProbe(DmaProbe):
     def __init__(self, settings: Settings = (), patches: Patches = (), board_name: str = "stm32h743") -> None:
         line = BoardLine(dma_probe_image(board_name), load_board(board_name), settings, patches)
         super().__init__(line.take, line.write)
+        assert isinstance(line.board, Stm32h7Board)
         self.board = line.board

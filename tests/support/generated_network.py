@@ -40,9 +40,7 @@ class NetworkRun:
     output: NDArray[np.int8]
 
 
-def build_network(
-    bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SANITIZERS,), cores: int = 1
-) -> Path:
+def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SANITIZERS,), cores: int = 1) -> Path:
     """Link network, executor, kernels and CMSIS-NN with the step runner; returns the program.
 
     Its DMA moves nothing before it is waited for, so that a missing wait shows. Cores are threads.

@@ -89,7 +89,7 @@ def small_core_benches() -> tuple[Bench, ...]:
 def _small_core(name: str, recipe: BuildRecipe) -> Bench:
     if shutil.which(recipe.compiler) is None:
         pytest.skip(f"{recipe.compiler} is not installed")
-    program = _compiled(recipe, [*_own_kernels(), _SUPPORT / "convolve_shim.c"], _OWN_HEADERS)
+    program = compiled(recipe, [*_own_kernels(), _SUPPORT / "convolve_shim.c"], _OWN_HEADERS)
     return EmulatedCore(recipe.name, program, core_name=name, has_dsp=False, entry="run_convolution")
 
 
@@ -116,13 +116,14 @@ def _build(recipe: BuildRecipe) -> Path:
     sources = [*_own_kernels(), *shims, *library.sources_for(WRAPPERS)]
     headers = (*_OWN_HEADERS, *library.include_dirs)
     if recipe.emulated:
-        return _compiled(recipe, sources, headers)
-    return _compiled(recipe, [*sources, _SUPPORT / "kernel_driver.c"], headers, HOST_DEFINES)
+        return compiled(recipe, sources, headers)
+    return compiled(recipe, [*sources, _SUPPORT / "kernel_driver.c"], headers, HOST_DEFINES)
 
 
-def _compiled(
+def compiled(
     recipe: BuildRecipe, sources: list[Path], headers: tuple[Path, ...], defines: tuple[str, ...] = ()
 ) -> Path:
+    """The program of these sources; built once for each content of all files."""
     command = [recipe.compiler, "-std=c11", *_WARNINGS, *recipe.flags, *(f"-I{folder}" for folder in headers)]
     command += [f"-D{macro}" for macro in defines]
     key = hashlib.sha256(" ".join(map(str, (*command, *sources))).encode())

@@ -41,14 +41,16 @@ _SOURCE = """
 #include "rp2040_program.h"
 __attribute__((section(".boot2"), naked)) void boot2(void) {{
     {boot2}
-    __asm volatile("ldr r0, =0x10000100\\n ldr r1, =0xE000ED08\\n str r0, [r1]\\n ldmia r0!, {{r0, r1}}\\n"
+    __asm volatile("ldr r0, =0x10000100\\n ldr r1, =0xE000ED08\\n str r0, [r1]\\n ldmia r0, {{r0, r1}}\\n"
                    "msr msp, r0\\n bx r1\\n .ltorg");
 }}
 void hard_fault(void);
 {body}
-__attribute__((weak)) void hard_fault(void) {{
+#ifndef HARD_FAULT
+void hard_fault(void) {{
     done();
 }}
+#endif
 __attribute__((section(".vectors"), used)) const void *const vectors[16] = {{
     (void *)0x20042000u, start, 0, hard_fault}};
 """
@@ -62,9 +64,11 @@ def compiled(body: str, boot2: str = SERIAL_READS) -> FirmwareImage:
         source.write_text(_SOURCE.format(boot2=boot2, body=body))
         places = (".boot2=0x10000000", ".vectors=0x10000100", ".text=0x10000200")
         command = ["arm-none-eabi-gcc", "-mcpu=cortex-m0plus", "-mthumb", "-O1", "-ffreestanding", "-nostdlib"]
-        command += ["-fno-toplevel-reorder", f"-I{HEADER.parent}", "-Wl,-estart"]
+        command += ["-masm-syntax-unified", "-fno-toplevel-reorder", f"-I{HEADER.parent}", "-Wl,-estart"]
         command += [f"-Wl,--section-start={place}" for place in places]
-        done = subprocess.run([*command, "-o", str(elf), str(source), "-lgcc"], capture_output=True, text=True)
+        done = subprocess.run(
+            [*command, "-o", str(elf), str(source), "-lgcc"], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         image = load_image(elf)
     stage = next(segment.data for segment in image.segments if segment.address == FLASH)[:_BOOT2_BYTES]

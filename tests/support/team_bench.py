@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
 from tests.support.host_program import HostProgram
+from tests.support.kernel_benches import BuildRecipe, compiled
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SUPPORT = Path(__file__).resolve().parent
@@ -32,13 +31,11 @@ def team_program(sanitizer: str) -> Path:
     """Answers the cases of `kernel_driver.c` by two threads. Skips the test without gcc."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
-    program = Path(mkdtemp(prefix="tinyanime-team-")) / sanitizer
     drivers = [_SUPPORT / name for name in ("kernel_driver.c", "convolve_shim.c", "team_driver.c")]
     sources = [*sorted((_FIRMWARE / "kernels").glob("*.c")), *drivers, *TEAM_SOURCES]
-    command = ["gcc", "-std=c11", "-O1", "-g", "-Wall", "-Wextra", f"-DTA_CORES={CORES}", *SANITIZERS[sanitizer]]
-    command += [f"-I{_FIRMWARE / 'include'}", f"-I{_FIRMWARE / 'kernels'}", "-pthread", "-Wl,--wrap=ta_team_meet"]
-    subprocess.run([*command, *map(str, sources), "-o", str(program)], check=True)
-    return program
+    flags = ("-O1", "-g", "-pthread", "-Wl,--wrap=ta_team_meet", *SANITIZERS[sanitizer])
+    recipe = BuildRecipe(f"two threads, {sanitizer}", "gcc", flags, emulated=False)
+    return compiled(recipe, sources, (_FIRMWARE / "include", _FIRMWARE / "kernels"), (f"TA_CORES={CORES}",))
 
 
 @cache

@@ -11,11 +11,12 @@
 #define TOLERANCE_HZ (PLL_CORE_HZ / 40u)
 
 /* From SRAM: the core must not fetch from flash while its clock changes. The bus that clocks the flash becomes faster
- * with the core (to 80 MHz at most), and the ROM has set the flash up for the clock that was; a quarter of it suits
- * every flash in every mode. */
+ * with the core, 80 MHz from the PLL; the ROM has set the flash up for the clock that was, in a mode of its choice.
+ * Half of the bus clock, 40 MHz, is what every flash takes in every mode (it is what esptool assumes where it is told
+ * nothing). */
 TA_FAST_CODE(esp32c3_clock)
 __attribute__((noinline)) static void switch_core(uint32_t sysclk_conf) {
-    SPI0_CLOCK = SPI0_CLOCK_DIV4;
+    SPI0_CLOCK = SPI0_CLOCK_DIV2;
     (void)SPI0_CLOCK;
     SYSTEM_SYSCLK_CONF = sysclk_conf;
     (void)SYSTEM_SYSCLK_CONF;

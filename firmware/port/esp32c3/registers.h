@@ -101,10 +101,12 @@
 #define UART_CLK_CONF_RST_CORE (1u << 23)
 #define UART_CLK_CONF_TX_SCLK_EN (1u << 24)
 #define UART_CLK_CONF_RX_SCLK_EN (1u << 25)
+#define UART0_ID TA_REG32(0x60000080u)
+#define UART_ID_REG_UPDATE (1u << 31)
 
 /* Controller of the flash behind the cache: IDF register/soc/spi_mem_reg.h. */
 #define SPI0_CLOCK TA_REG32(0x60003014u)
-#define SPI0_CLOCK_DIV4 ((3u << 16) | (1u << 8) | 3u) /* Bus clock / (N + 1); low from 3 on, high from 1 on. */
+#define SPI0_CLOCK_DIV2 ((1u << 16) | (0u << 8) | 1u) /* Bus clock / (N + 1), high until H, low until L. */
 
 /* Bus to the analog parts: IDF include/soc/regi2c_defs.h. */
 #define I2C_MST_ANA_CONF0 TA_REG32(0x6000E040u)

@@ -7,6 +7,8 @@
 /* Bytes that arrived while the firmware was transmitting. A power of two. */
 #define RING_BYTES 1024u
 
+#define TAKE_OVER_POLLS 1000u /* It takes some cycles of the 40 MHz clock. */
+
 static uint8_t ring[RING_BYTES];
 static uint32_t ring_head;     /* Next byte to hand out; counts on without wrapping to RING_BYTES. */
 static uint32_t ring_tail;     /* Next free place. */
@@ -35,6 +37,9 @@ void esp32c3_uart_init(void) {
     UART0_CLKDIV = clock_divider();
     UART0_CONF0 = UART_CONF0_8N1 | UART_CONF0_MEM_CLK_EN | UART_CONF0_RXFIFO_RST | UART_CONF0_TXFIFO_RST;
     UART0_CONF0 = UART_CONF0_8N1 | UART_CONF0_MEM_CLK_EN;
+    UART0_ID |= UART_ID_REG_UPDATE; /* The port's core, in another clock domain, takes all of this over. */
+    for (uint32_t poll = 0; poll < TAKE_OVER_POLLS && (UART0_ID & UART_ID_REG_UPDATE) != 0; poll++) {
+    }
     ring_head = 0;
     ring_tail = 0;
     transmit_room = 0;

@@ -4,9 +4,10 @@
 
 #define RC_SLOW_HZ 136000u /* TRM chapter 6; a few per cent off on a real chip. */
 
-/* The longest step takes some seconds at 160 MHz, four times as long from the crystal. */
-#define PATIENCE_SECONDS 16u
-#define PATIENCE_XTAL_SECONDS 64u
+/* A step of strips takes a second; one that is a whole layer of 200 million multiplications in plain C 15 seconds at
+ * 160 MHz, and four times as long from the crystal. ta_port_millis has to be asked within 268 s. */
+#define PATIENCE_SECONDS 30u
+#define PATIENCE_XTAL_SECONDS 120u
 
 void esp32c3_watchdog_stop(void) {
     TIMG0_WDTWPROTECT = WATCHDOG_KEY;

@@ -10,6 +10,9 @@
 /* The ROM asks to begin anew where it did not understand; once or twice is usual after a reset of core 1 alone. */
 #define LAUNCH_ATTEMPTS 8u
 
+/* Polls for an answer of the ROM, which takes some hundred cycles: half a millisecond, and 4 ms for all attempts. */
+#define ANSWER_POLLS 5000u
+
 extern const uint32_t __vectors[];
 
 static void (*core1_entry)(void);
@@ -45,19 +48,27 @@ static void drain(void) {
     }
 }
 
+static bool wait_for_mailbox(uint32_t flag) {
+    uint32_t polls = 0;
+    while ((SIO_FIFO_ST & flag) == 0u && polls < ANSWER_POLLS) {
+        polls++;
+    }
+    return polls < ANSWER_POLLS;
+}
+
 /* Sends a word of the launch sequence; whether core 1 has answered with the same. The ROM waits by WFE. */
 static bool is_echoed(uint32_t word) {
     if (word == 0u) {
         drain();
         send_event();
     }
-    if (!rp2040_wait(&SIO_FIFO_ST, SIO_FIFO_ST_RDY, SIO_FIFO_ST_RDY)) {
+    if (!wait_for_mailbox(SIO_FIFO_ST_RDY)) {
         return false;
     }
     ta_barrier_memory();
     SIO_FIFO_WR = word;
     send_event();
-    return rp2040_wait(&SIO_FIFO_ST, SIO_FIFO_ST_VLD, SIO_FIFO_ST_VLD) && SIO_FIFO_RD == word;
+    return wait_for_mailbox(SIO_FIFO_ST_VLD) && SIO_FIFO_RD == word;
 }
 
 /* 2.8.2: the words, each of which comes back where it was understood. */
@@ -84,7 +95,7 @@ bool ta_port_core_launch(void (*entry)(void)) {
     drain();
     PSM_FRCE_OFF &= ~PSM_PROC1;
     /* The ROM empties core 1's mailbox and says so by a 0, which would be taken for the answer to the first word. */
-    if (rp2040_wait(&SIO_FIFO_ST, SIO_FIFO_ST_VLD, SIO_FIFO_ST_VLD)) {
+    if (wait_for_mailbox(SIO_FIFO_ST_VLD)) {
         (void)SIO_FIFO_RD;
     }
     for (uint32_t attempt = 0; attempt < LAUNCH_ATTEMPTS && !core1_launched; attempt++) {

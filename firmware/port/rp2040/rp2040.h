@@ -8,8 +8,8 @@
 #include "tinyanime/team.h"
 
 /* Upper bound of every wait for the hardware, in polls of some ten cycles each: 8 ms at 133 MHz, 83 ms at 12 MHz and
- * on the fastest ring oscillator (2.17). The slowest events: the crystal's start-up, 10 ms on the ring oscillator;
- * the boot ROM's answer of core 1, microseconds; a full transmit FIFO, 0.4 ms. */
+ * on the fastest ring oscillator (2.17). The slowest events: the crystal's start-up, 10 ms, on the ring oscillator; a
+ * full transmit FIFO, 0.4 ms. */
 #define RP2040_WAIT_POLLS 100000u
 
 /* What boot2.S leaves in the watchdog's scratch registers where the flash chip told its unique id: this word in the

@@ -30,6 +30,7 @@ class AnalogBus(Peripheral):
         Register("ANA_CONF0", 0x40, reset=_STOP_HIGH, writable=_STOP_HIGH | _STOP_LOW),
         Register("ANA_CONFIG", 0x44, writable=0x3FF << 8),
     )
+
     def __init__(self, powered: Callable[[], bool], seconds: Callable[[], float], *, locks: bool) -> None:
         super().__init__()
         self._powered = powered

@@ -9,8 +9,8 @@ from tinyanime.host.emulate.esp32c3.analog import XTAL_HZ, AnalogBus
 
 UART, TIMERGROUP0, UART_MEM, SYSTIMER = 1 << 2, 1 << 13, 1 << 24, 1 << 29
 _PERIPHERALS = UART | TIMERGROUP0 | UART_MEM | SYSTIMER
-_FLASH_HZ = 20_000_000
-"""The fastest that is sure to work in the mode that the ROM has set the flash up for."""
+_FLASH_HZ = 40_000_000
+"""The fastest that is sure to work in whatever mode the ROM has set the flash up for."""
 _CODE_1V20 = 28
 _APB_PLL_HZ = 80_000_000
 

@@ -20,6 +20,7 @@ _FULL = _FIFO_BYTES << 16
 _FIFO_RESETS = 3 << 17
 _RST_CORE = 1 << 23
 _CLOCKED = 1 << 22 | 1 << 24 | 1 << 25
+_UPDATE = 1 << 31
 _EIGHT_BITS_NO_PARITY = 3 << 2 | 1 << 4
 
 
@@ -35,6 +36,7 @@ class Uart0(Peripheral):
         Register("CONF0", 0x20, reset=1 << 28 | _EIGHT_BITS_NO_PARITY, writable=0x1006_003F),
         Register("FSM_STATUS", 0x6C),
         Register("CLK_CONF", 0x78, reset=0x0370_1000, writable=0x0FFF_FFFF),
+        Register("ID", 0x80, reset=0x4000_0500, writable=_UPDATE),
     )
 
     def __init__(self, endpoint: Endpoint, baud: int, pins: IoMux, clock: ChipClock) -> None:
@@ -56,6 +58,7 @@ class Uart0(Peripheral):
         )
         self.line = SerialLine(self.fifo, endpoint, clock)
         self._enabled = False
+        self._fifos_reset = False
 
     def clock_changed(self, on: bool) -> None:
         """A reset puts the registers back; as the ROM leaves the port it talks at another speed."""
@@ -66,6 +69,7 @@ class Uart0(Peripheral):
     def _disable(self) -> None:
         self.fifo.disable()
         self._enabled = False
+        self._fifos_reset = False
 
     def _set_up(self, name: str, value: int) -> None:
         if self._enabled:
@@ -81,16 +85,23 @@ class Uart0(Peripheral):
         self._set_up("CLK_CONF", value)
 
     def write_conf0(self, value: int) -> None:
-        """Switches the port on at the end of a reset of both FIFOs: the model takes this for the end of its set-up."""
         before = self.values["CONF0"]
-        self._disable()
-        self.store("CONF0", value)
-        if before & _FIFO_RESETS == _FIFO_RESETS and not value & _FIFO_RESETS:
-            self._check_line()
-            self.fifo.enable(0, _FIFO_BYTES)
-            self._enabled = True
+        self._set_up("CONF0", value)
+        self._fifos_reset = before & _FIFO_RESETS == _FIFO_RESETS and not value & _FIFO_RESETS
+
+    def write_id(self, value: int) -> None:
+        """The port takes its settings over and works from then on; the bit is gone when it is read."""
+        if not value & _UPDATE:
+            raise BusError(f"wrote 0x{value:x} to UART0_ID, of which only the update is modelled")
+        self.store("ID", value)
+        self._check_line()
+        self.values["ID"] &= ~_UPDATE
+        self.fifo.enable(0, _FIFO_BYTES)
+        self._enabled = True
 
     def _check_line(self) -> None:
+        if not self._fifos_reset:
+            raise BusError("set UART0 up without a reset of its FIFOs, in which the ROM left bytes")
         if self.values["CONF0"] & 0x3F != _EIGHT_BITS_NO_PARITY or not self.values["CONF0"] >> 28:
             raise BusError(f"set UART0 up with 0x{self.values['CONF0']:08x} in CONF0, where 8N1 is modelled")
         if self._pins.function(20) or self._pins.function(21) or not self._pins.input_enabled(20):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from tinyanime.boards.schema import Board
-from tinyanime.host.emulate.bus import Peripheral
+from tinyanime.host.emulate.bus import BusError, Peripheral
 from tinyanime.host.emulate.dma_order import DEFAULT_ORDER, DmaOrder, parse_dma_order
 from tinyanime.host.emulate.endpoint import Endpoint
 from tinyanime.host.emulate.machine import SettingError
@@ -76,8 +76,8 @@ def parse_settings(settings: tuple[tuple[str, str], ...]) -> ChipSettings:
 class Wiring:
     """What the chip is connected to.
 
-    `reset` asks for a chip reset, `map_flash` makes flash answer or not, `new_core` gives a core that was just reset
-    (and forgets the one before), `start_core` puts stack, vectors and entry into one.
+    `reset` asks for a chip reset, `map_flash` makes flash answer or not, `new_core1` gives a core 1 that was just reset
+    in place of the one before, `start_core1` puts stack and entry into it.
     """
 
     board: Board
@@ -202,7 +202,7 @@ class Rp2040:
     def _power_core1(self, on: bool) -> None:
         """2.13: core 1 starts in the boot ROM whenever its power comes back."""
         if self.time.active == 1:
-            self._wiring.processors[0].fail(AssertionError("core 1 cannot switch itself off here"))
+            raise BusError("switched core 1 off (PSM) on core 1 itself, which is not modelled")
         state = self.schedule.cores[1]
         state.waiting = False
         state.running = False

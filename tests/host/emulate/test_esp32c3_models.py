@@ -19,7 +19,7 @@ BOARD = load_board("esp32c3")
 SYSTEM, RTC, TIMG0, SYSTIMER = 0x600C_0000, 0x6000_8000, 0x6001_F000, 0x6002_3000
 ANALOG, SPI0, UART0, IO_MUX = 0x6000_E000, 0x6000_3000, 0x6000_0000, 0x6000_9000
 CPU_PER_CONF, CLK_EN0, RST_EN0, SYSCLK = SYSTEM + 0x08, SYSTEM + 0x10, SYSTEM + 0x18, SYSTEM + 0x58
-FROM_PLL, DIVIDED_BY_4 = 1 << 10, 3 << 16 | 1 << 8 | 3
+FROM_PLL, DIVIDED_BY_2 = 1 << 10, 1 << 16 | 1
 ROM_WRITE, ROM_WRITE_BITS = 0x4000_195C, 0x4000_1960
 PLL, SUPPLY = 0x66, 0x6D
 UART_CLK, KEY = 1 << 2, 0x50D8_3AA1
@@ -78,8 +78,10 @@ def test_the_rom_leaves_20_mhz_from_the_crystal(chip: Chip) -> None:
 
 
 def test_a_faster_bus_with_the_flash_clock_of_the_rom_is_refused(chip: Chip) -> None:
-    with pytest.raises(BusError, match="clocks the flash with 40000000 Hz, where 20000000 Hz are sure to work"):
-        chip.write(SYSCLK, 0)
+    chip.start_pll()
+    chip.clock.idle(60e-6)
+    with pytest.raises(BusError, match="clocks the flash with 80000000 Hz, where 40000000 Hz are sure to work"):
+        chip.write(SYSCLK, FROM_PLL)
 
 
 def test_a_flash_clock_whose_parts_do_not_fit_is_refused(chip: Chip) -> None:
@@ -88,13 +90,13 @@ def test_a_flash_clock_whose_parts_do_not_fit_is_refused(chip: Chip) -> None:
 
 
 def test_a_pll_that_was_not_started_is_refused(chip: Chip) -> None:
-    chip.write(SPI0 + 0x14, DIVIDED_BY_4)
+    chip.write(SPI0 + 0x14, DIVIDED_BY_2)
     with pytest.raises(BusError, match="switched the core to the PLL, which is not running"):
         chip.write(SYSCLK, FROM_PLL)
 
 
 def test_a_pll_has_to_have_time_to_lock(chip: Chip) -> None:
-    chip.write(SPI0 + 0x14, DIVIDED_BY_4)
+    chip.write(SPI0 + 0x14, DIVIDED_BY_2)
     chip.start_pll()
     with pytest.raises(BusError, match="less than 50 us after it was started"):
         chip.write(SYSCLK, FROM_PLL)
@@ -104,7 +106,7 @@ def test_a_pll_has_to_have_time_to_lock(chip: Chip) -> None:
 
 
 def test_160_mhz_need_a_higher_supply(chip: Chip) -> None:
-    chip.write(SPI0 + 0x14, DIVIDED_BY_4)
+    chip.write(SPI0 + 0x14, DIVIDED_BY_2)
     chip.start_pll()
     chip.clock.idle(60e-6)
     chip.set_bits(CPU_PER_CONF, 1)
@@ -117,7 +119,7 @@ def test_160_mhz_need_a_higher_supply(chip: Chip) -> None:
 
 
 def test_a_pll_at_a_frequency_that_the_dividers_do_not_expect_is_refused(chip: Chip) -> None:
-    chip.write(SPI0 + 0x14, DIVIDED_BY_4)
+    chip.write(SPI0 + 0x14, DIVIDED_BY_2)
     chip.start_pll()
     chip.clock.idle(60e-6)
     chip.write(CPU_PER_CONF, chip.read(CPU_PER_CONF) & ~4)
@@ -201,6 +203,7 @@ def set_up_uart(chip: Chip, divider: int = 43 | 6 << 20, clock: int = 0x0370_000
     chip.write(UART0 + 0x14, divider)
     for resets in (3 << 17, 0):
         chip.write(UART0 + 0x20, 1 << 28 | 0x1C | resets)
+    chip.set_bits(UART0 + 0x80, 1 << 31)
 
 
 def test_a_uart_that_was_not_set_up_is_not_used(chip: Chip) -> None:
@@ -214,6 +217,11 @@ def test_a_uart_at_another_speed_or_clock_is_refused(chip: Chip) -> None:
         set_up_uart(chip, 347)
     with pytest.raises(BusError, match="where the crystal is modelled as its clock"):
         set_up_uart(chip, clock=0x0350_0000)
+
+
+def test_a_uart_with_bytes_of_the_rom_in_its_fifos_is_refused(chip: Chip) -> None:
+    with pytest.raises(BusError, match="without a reset of its FIFOs"):
+        chip.set_bits(UART0 + 0x80, 1 << 31)
 
 
 def test_a_uart_without_its_pins_is_refused(chip: Chip) -> None:

@@ -18,6 +18,7 @@ from tinyanime.host.kernel_bench.comparison import Plan, measure, measure_run
 from tinyanime.host.kernel_bench.cores import core, widened
 from tinyanime.host.kernel_bench.engines import engines_for
 from tinyanime.host.kernel_bench.figures import Figures
+from tinyanime.host.toolchains import compiler_of
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 
@@ -62,13 +63,34 @@ def test_every_engine_computes_the_reference_on_the_cortex_m7(engine: str, folde
     assert 1000 < total.kernel_code_bytes < total.flash_bytes
 
 
-def test_the_cortex_m0plus_computes_the_same_bytes_with_more_instructions(folder: Path) -> None:
-    small = whole(measure_run("ds_cnn", "cortex-m0plus", "cmsis-nn", folder))
+@pytest.mark.parametrize("small_core", ["cortex-m0plus", "rv32imc"])
+def test_a_small_core_computes_the_same_bytes_with_more_instructions(small_core: str, folder: Path) -> None:
+    if compiler_of(core(small_core).board()).path is None:
+        pytest.skip(f"no compiler for {small_core}")
+    small = whole(measure_run("ds_cnn", small_core, "cmsis-nn", folder))
     large = whole(measure_run("ds_cnn", "cortex-m7", "cmsis-nn", folder))
     assert small.output_equal
     assert small.output_sha256 == large.output_sha256
-    assert small.modelled_cycles is None
-    assert (small.instructions or 0) > (large.instructions or 0)
+    assert small.modelled_cycles is not None
+    assert small.instructions is not None
+    assert small.instructions > (large.instructions or 0)
+    # At most an instruction a cycle.
+    assert small.instructions < small.modelled_cycles < 2 * small.instructions
+
+
+def test_a_core_without_a_model_has_no_cycles(folder: Path) -> None:
+    figures = whole(measure_run("ds_cnn", "cortex-m4", "cmsis-nn", folder))
+    assert figures.output_equal
+    assert figures.modelled_cycles is None
+
+
+def test_our_kernels_need_fewer_instructions_on_rv32imc_than_the_portable_path_of_cmsis_nn(folder: Path) -> None:
+    if compiler_of(core("rv32imc").board()).path is None:
+        pytest.skip("no compiler for rv32imc")
+    ours, plain = (whole(measure_run("resnet8", "rv32imc", name, folder)) for name in ("ours", "cmsis-nn"))
+    assert ours.output_equal
+    assert plain.output_equal
+    assert (ours.instructions or 0) * 2 < (plain.instructions or 0)
 
 
 def test_counts_are_the_same_each_time_and_without_modelled_cycles(folder: Path) -> None:
@@ -100,7 +122,7 @@ class _Here:
 
 
 def test_a_wider_board_keeps_its_memories_apart() -> None:
-    for name in ("cortex-m7", "cortex-m0plus"):
+    for name in ("cortex-m7", "cortex-m0plus", "rv32imc"):
         board = widened(core(name).board())
         regions = sorted(board.memory, key=lambda region: region.base)
         assert all(a.end <= b.base for a, b in pairwise(regions))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.hand_schedules import HandMade, line_buffer, streamed, transfers, whole_layers
 from tinyanime.codegen.ir.ops import Clamp, Requantize, Reshape
+from tinyanime.codegen.kernels.kernel import cmsis_nn, own
 from tinyanime.codegen.schedule.check.check import ScheduleError, check_schedule
 from tinyanime.codegen.schedule.plan import Call, ChannelRange, Move, Receive, Recomputed, RowRange, Send, Span, Storage
 
@@ -93,6 +94,31 @@ def test_an_addition_may_write_below_the_bytes_it_reads_but_not_above() -> None:
     reject(base.with_spot("y", "tcm", 72), "'add' writes .* of buffer 'y' over .* of buffer 'c'")
     accept(base.with_spot("y", "tcm", 160))
     reject(base.with_spot("y", "tcm", 208), "'add' writes .* of buffer 'y' over .* of buffer 'x'")
+
+
+def test_two_cores_add_in_place_only_where_each_byte_is_written_where_it_was_read() -> None:
+    case = whole_layers()
+    y = replace(case.call(1, 0).output, buffer="y")
+    add = replace(case.call(1, 0), output=y, kernel=own("ta_add_s8"), cores=2)
+    buffers = (*case.schedule.buffers, replace(case.buffer("c"), name="y", first_step=1))
+    storage = (*case.schedule.storage[:2], Storage("y", "y", 0, 6))
+    steps = (case.schedule.steps[0], replace(case.schedule.steps[1], output=y, commands=(add,)))
+    moved = replace(case, schedule=replace(case.schedule, steps=steps, buffers=buffers, storage=storage))
+    base = replace(moved, spots=(("x", "tcm", 200), ("c", "tcm", 64), ("columns", "tcm", 0), ("y", "tcm", 64)))
+    accept(base)
+    reject(base.with_spot("y", "tcm", 56), "'add' writes .* of buffer 'y' over .* of buffer 'c'")
+    reject(base.with_spot("y", "tcm", 72), "'add' writes .* of buffer 'y' over .* of buffer 'c'")
+    reject(base.with_spot("y", "tcm", 160), "'add' writes .* of buffer 'y' over .* of buffer 'x'")
+    accept(base.with_spot("y", "tcm", 120))
+
+
+def test_cores_share_only_calls_of_kernels_that_are_divided() -> None:
+    case = whole_layers()
+    for kernel in (None, cmsis_nn("arm_convolve_wrapper_s8")):
+        step = case.schedule.steps[0]
+        shared = replace(case.call(0, 0), kernel=kernel, cores=2)
+        steps = (replace(step, commands=(shared,)), *case.schedule.steps[1:])
+        reject(replace(case, schedule=replace(case.schedule, steps=steps)), "is computed by 2 cores, its kernel by one")
 
 
 def test_a_convolution_never_writes_over_what_it_reads() -> None:
