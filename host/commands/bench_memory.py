@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tinyanime.boards.loader import SHIPPED_BOARDS, load_board
+from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import VerificationError
 from tinyanime.host.commands.options import DIRECTORY, examples, output_options
@@ -20,10 +20,7 @@ from tinyanime.host.memory_bench.figures import HEADER, Figures, as_json, row
 from tinyanime.host.memory_bench.networks import NETWORKS, BenchNetwork
 from tinyanime.host.memory_bench.workbench import Candidate, Workbench
 
-BUDGETS = ("rp2040", "esp32s3")
-"""Boards that are planned for, with their memory; they run on this PC."""
-
-_BOARDS = ("stm32h743", *BUDGETS)
+_BOARDS = ("stm32h743", "rp2040", "esp32s3")
 
 
 @click.command(
@@ -40,7 +37,7 @@ _BOARDS = ("stm32h743", *BUDGETS)
     "boards",
     multiple=True,
     metavar="BOARD",
-    help=f"Only this board, memory budget ({', '.join(BUDGETS)}) or TOML file; may be repeated.",
+    help="Only this board or TOML file; may be repeated.",
 )
 @click.option(
     "--network", "networks", multiple=True, type=click.Choice([n.name for n in NETWORKS]), help="Only this network."
@@ -62,11 +59,11 @@ def bench_memory(
     """Compare the memory that networks need, planned and run, with other engines.
 
     Every network is planned for every board by time and by memory, layer by layer, and by the bakenn compiler. What
-    the virtual stm32h743 can run is run there, bit by bit against the reference, and its instructions are counted;
-    plans for memory budgets of other chips run on this PC. The figures go to memory.json in the output folder too.
+    the virtual boards can run is run there, bit by bit against the reference; on stm32h743 instructions are counted.
+    The figures go to memory.json in the output folder too.
     """
     chosen = [network for network in NETWORKS if not networks or network.name in networks]
-    targets = [_board(name) for name in boards or _BOARDS]
+    targets = [load_board(name) for name in boards or _BOARDS]
     effort = Effort(run=not no_run, long_runs=long_runs)
     with console.progress() as report:
         figures = _measure(Workbench(output, os.cpu_count() or 1, report), effort, chosen, targets)
@@ -79,11 +76,6 @@ def bench_memory(
             f"{wrong.network} on {wrong.board} ({wrong.optimize}) differs from the reference.",
             hint=f"Find the layer: tinyanime verify --board {wrong.board} --project {output / wrong.board}",
         )
-
-
-def _board(name: str) -> Board:
-    """A shipped board, a memory budget, or a board file."""
-    return load_board(str(SHIPPED_BOARDS / "budgets" / f"{name}.toml") if name in BUDGETS else name)
 
 
 def _measure(

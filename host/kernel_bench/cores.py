@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tinyanime.boards.loader import SHIPPED_BOARDS, load_board
+from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import Board, MemoryKind, MemoryRegion, MemoryUse, Toolchain
 from tinyanime.codegen.errors import InputError
 
@@ -31,34 +31,44 @@ def _stm32h743() -> Board:
     return load_board("stm32h743")
 
 
-def _with_rp2040_memory(core: str, *flags: str) -> Board:
-    """A core of the given name with the RP2040's memory: 256 KB in one bank."""
-    board = load_board(str(SHIPPED_BOARDS / "budgets" / "rp2040.toml"))
-    toolchain = Toolchain("arm-none-eabi-", (f"-mcpu={core}", "-mthumb", *flags), "-O3")
-    return replace(board, name=core, title=f"{core} with an RP2040's memory", core=core, toolchain=toolchain)
+_PLANNED_USES = (MemoryUse.DATA, MemoryUse.STACK, MemoryUse.ACTIVATIONS)
 
+_RP2040_MEMORY = (
+    MemoryRegion("flash", MemoryKind.FLASH, 0x1000_0000, 0x20_0000, (MemoryUse.CODE,), access_cost=4),
+    MemoryRegion("sram", MemoryKind.RAM, 0x2000_0000, 0x4_0000, (MemoryUse.DATA, MemoryUse.ACTIVATIONS)),
+    MemoryRegion("sram4_5", MemoryKind.RAM, 0x2004_0000, 0x2000, (MemoryUse.STACK,)),
+)
+"""RP2040 datasheet 2.6: one core has all of it. Where a board puts fast code makes no difference to instructions."""
 
 _ESP32C3_MEMORY = (
     MemoryRegion("flash", MemoryKind.FLASH, 0x4200_0000, 0x40_0000, (MemoryUse.CODE,), access_cost=4),
-    MemoryRegion(
-        "sram",
-        MemoryKind.RAM,
-        0x3FC8_0000,
-        0x6_0000,
-        (MemoryUse.DATA, MemoryUse.STACK, MemoryUse.ACTIVATIONS),
-    ),
+    MemoryRegion("sram", MemoryKind.RAM, 0x3FC8_0000, 0x6_0000, _PLANNED_USES),
 )
-"""ESP32-C3 Technical Reference Manual 3.3: 384 KB of SRAM beside the cache. Where a board puts its fast code makes no
-difference to instructions."""
+"""ESP32-C3 Technical Reference Manual 3.3: 384 KB of SRAM beside the cache."""
+
+
+def _bare_core(core: str, title: str, memory: tuple[MemoryRegion, ...], toolchain: Toolchain) -> Board:
+    """One core with these memories and nothing else of a chip; the programs bring their own start-up."""
+    return replace(
+        load_board("posix"),
+        name=core,
+        title=title,
+        core=core,
+        stack_bytes=8192,
+        memory=memory,
+        toolchain=toolchain,
+    )
+
+
+def _with_rp2040_memory(core: str, *flags: str) -> Board:
+    toolchain = Toolchain("arm-none-eabi-", (f"-mcpu={core}", "-mthumb", *flags), "-O3")
+    return _bare_core(core, f"{core} with an RP2040's memory", _RP2040_MEMORY, toolchain)
 
 
 def _with_esp32c3_memory() -> Board:
-    """The core of an ESP32-C3 with 384 KB in one bank."""
     flags = ("-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs")
     toolchain = Toolchain("riscv64-unknown-elf-", flags, "-O3")
-    board = load_board(str(SHIPPED_BOARDS / "budgets" / "rp2040.toml"))
-    title = "rv32imc with an ESP32-C3's memory"
-    return replace(board, name="rv32imc", title=title, core="rv32imc", memory=_ESP32C3_MEMORY, toolchain=toolchain)
+    return _bare_core("rv32imc", "rv32imc with an ESP32-C3's memory", _ESP32C3_MEMORY, toolchain)
 
 
 CORES = (

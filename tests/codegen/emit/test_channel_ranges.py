@@ -16,6 +16,7 @@ from tests.support.channel_ranges import RANGE_KERNELS, RangeCase, range_case
 from tests.support.generated_network import assert_equals_reference, available_compilers, build_network
 from tinyanime.boards.loader import load_board
 from tinyanime.codegen.bundle import Bundle
+from tinyanime.codegen.kernels.catalogue import computes_channel_ranges
 from tinyanime.codegen.schedule.check.check import check_schedule
 from tinyanime.codegen.schedule.plan import Call, Schedule
 
@@ -50,6 +51,31 @@ def test_a_first_call_that_claims_packed_inputs_gives_other_bytes(tmp_path: Path
     program = build_network(bundle, COMPILERS[-1])
     with pytest.raises(AssertionError, match=r"bytes differ|status"):
         assert_equals_reference(bundle, case.graph, program, seed=1)
+
+
+@pytest.mark.parametrize("function", RANGE_KERNELS)
+def test_two_cores_share_calls_for_ranges_of_channels_and_packed_inputs(tmp_path: Path, function: str) -> None:
+    case = range_case(function, tmp_path)
+    schedule = with_two_cores(case.schedule)
+    check_schedule(schedule, case.forced.plan, case.forced.banks)
+    assert any(call.packed and call.cores == 2 for step in schedule.steps for call in step.calls)
+    bundle = project(case, schedule, tmp_path / "p")
+    program = build_network(bundle, "gcc", extra=("-fsanitize=thread",), cores=2)
+    assert_equals_reference(bundle, case.graph, program, seed=1)
+
+
+def with_two_cores(schedule: Schedule) -> Schedule:
+    """Every call of a kernel that knows teams, and needs no more working memory for that, is on two cores."""
+
+    def changed(call: Call) -> Call:
+        shared = call.kernel is not None and computes_channel_ranges(call.kernel)
+        return replace(call, cores=2 if shared else 1)
+
+    steps = tuple(
+        replace(step, commands=tuple(changed(c) if isinstance(c, Call) else c for c in step.commands))
+        for step in schedule.steps
+    )
+    return replace(schedule, steps=steps)
 
 
 def with_claims(schedule: Schedule, function: str) -> Schedule:

@@ -8,18 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.models.builders import QdqBuilder
-from tinyanime.boards.loader import SHIPPED_BOARDS, list_boards, load_board
-from tinyanime.boards.schema import MemoryUse
-from tinyanime.codegen.memory.banks import activation_banks
-from tinyanime.host.commands.bench_memory import BUDGETS
+from tinyanime.boards.loader import list_boards, load_board
 from tinyanime.host.memory_bench.bakenn_arena import NotTakenError, bakenn_arena
 from tinyanime.host.memory_bench.board_file import WIDE_BANK_BYTES, board_text, wide_board
 from tinyanime.host.memory_bench.comparison import bakenn_figures
 from tinyanime.host.memory_bench.figures import HEADER, Figures, as_json, row
 from tinyanime.host.memory_bench.networks import NETWORKS, BenchNetwork
 from tinyanime.host.memory_bench.workbench import Candidate
-
-BUDGET_FILES = tuple(SHIPPED_BOARDS / "budgets" / f"{name}.toml" for name in BUDGETS)
 
 
 def candidate(folder: Path, builder: QdqBuilder, *layers: int) -> Candidate:
@@ -31,7 +26,7 @@ def candidate(folder: Path, builder: QdqBuilder, *layers: int) -> Candidate:
     return Candidate(BenchNetwork("chain", "a chain", lambda: model), folder)
 
 
-@pytest.mark.parametrize("board", [*(b.name for b in list_boards()), *map(str, BUDGET_FILES)])
+@pytest.mark.parametrize("board", [b.name for b in list_boards()])
 def test_a_board_reads_back_from_its_text(board: str, tmp_path: Path) -> None:
     original = load_board(board)
     path = tmp_path / "again.toml"
@@ -46,16 +41,6 @@ def test_the_wide_board_differs_in_name_and_one_bank_only(tmp_path: Path) -> Non
     narrow = replace(wide.region("axi"), size_bytes=board.region("axi").size_bytes)
     memory = tuple(narrow if region.name == "axi" else region for region in wide.memory)
     assert replace(wide, name=board.name, memory=memory, source=board.source) == board
-
-
-@pytest.mark.parametrize(("path", "ram_bytes"), list(zip(BUDGET_FILES, (264 * 1024, 256 * 1024), strict=True)))
-def test_a_budget_holds_stack_and_link_and_is_no_shipped_board(path: Path, ram_bytes: int) -> None:
-    board = load_board(str(path))
-    assert board.name not in {known.name for known in list_boards()}
-    assert sum(region.size_bytes for region in board.memory if MemoryUse.CODE not in region.uses) == ram_bytes
-    reserved = {item.name for bank in activation_banks(board) for item in bank.reserved}
-    assert "link and static data" in reserved
-    assert "stack" in reserved or not set(board.regions(MemoryUse.STACK)) & set(board.regions(MemoryUse.ACTIVATIONS))
 
 
 def test_the_networks_are_what_they_are_called(tmp_path: Path) -> None:
