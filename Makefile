@@ -16,6 +16,8 @@ $(error BOARD='$(BOARD)' names no board; see `make boards BOARD=stm32h743`)
 endif
 PROJECT := build/$(BOARD_NAME)
 DEMO_BOARDS := stm32h743 mps2-an500
+# Their compilers build the benches of all cores.
+BENCH_BOARDS := $(DEMO_BOARDS) rp2040 esp32c3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,8 +26,8 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow build flash emulate verify size bench bench-board bench-check bench-memory report \
-	boards doctor clean distclean lint format fuzz fuzz-corpus hil hil-virtual train setup setup-demo setup-board \
-	setup-flash setup-test setup-train
+	boards doctor clean distclean lint format fuzz fuzz-corpus hil hil-virtual train setup setup-demo setup-bench \
+	setup-board setup-flash setup-test setup-train
 
 help: ## Show this list
 	@echo "make TARGET [BOARD=stm32h743|rp2040|esp32c3|esp32s3|mps2-an500|posix|FILE.toml] [MODEL=FILE.onnx]"
@@ -58,16 +60,16 @@ size: build ## Show flash and every memory bank of BOARD, used and free
 report: setup-board ## Show the plan of MODEL on BOARD as a page (build/report/BOARD.html)
 	@$(TINYANIME) report $(MODEL) --board $(BOARD) -o build/report/$(BOARD_NAME).html
 
-bench: setup-demo ## Compare kernels with other engines on emulated cores (8 minutes; LAYERS=1 shows every layer)
+bench: setup-bench ## Compare kernels with other engines on emulated cores (8 minutes; LAYERS=1 shows every layer)
 	@$(TINYANIME) bench-kernels $(if $(LAYERS),--layers)
 
-bench-check: setup-demo ## Compare instruction counts with the committed baseline (QUICK=1 leaves large networks out)
+bench-check: setup-bench ## Compare instruction counts with the committed baseline (QUICK=1 leaves large networks out)
 	@$(TINYANIME) bench-kernels --check $(if $(QUICK),--quick)
 
 bench-board: build ## Count instructions and bytes per layer on the emulated BOARD
 	@$(TINYANIME) bench --board $(BOARD) --project $(PROJECT)
 
-bench-memory: setup-demo ## Compare memory over networks, boards and engines (6 minutes; ALL=1 runs large networks too)
+bench-memory: setup-bench ## Compare memory over networks, boards and engines (6 minutes; ALL=1 runs large networks too)
 	@$(TINYANIME) bench-memory $(if $(ALL),--all)
 
 boards: setup-board ## List the boards: memory, cores, tools and what of these is missing here
@@ -153,6 +155,9 @@ setup: setup-test ## Install everything that any target but train needs
 
 setup-demo: $(VENV)/.installed-demo
 	@.make/system-packages firmware $(DEMO_BOARDS)
+
+setup-bench: $(VENV)/.installed-demo
+	@.make/system-packages firmware $(BENCH_BOARDS)
 
 setup-board: $(VENV)/.installed-demo
 	@.make/system-packages firmware $(BOARD)

@@ -50,10 +50,10 @@ def check_board_support(board: Board) -> None:
     if startup and not root.joinpath(*startup.split("/")).is_dir():
         raise BoardError(
             f"{board.source}: there is no start-up code for core '{board.core}'.",
-            hint=f"There is that of {_folders(root.joinpath('startup'))}; or add firmware/{startup} (CONTRIBUTING.md).",
+            hint=f"There is that of {_folders(root.joinpath('startup')).replace('_', '-')}; or add firmware/{startup} (CONTRIBUTING.md).",
         )
 
 
 def _folders(parent: Traversable) -> str:
     names = (entry.name for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith("_"))
-    return ", ".join(sorted(name.replace("_", "-") for name in names))
+    return ", ".join(sorted(names))

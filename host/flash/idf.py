@@ -19,8 +19,8 @@ from tinyanime.host.flash.tool_run import ToolOutput, query, run_with_progress
 IDF = "idf.py"
 """The program's name."""
 
-MINIMUM = (5, 1)
-"""First version of ESP-IDF that serves; any later one of the same major number does."""
+MINIMUM, MAXIMUM = (5, 1), (5, 5)
+"""First and last version of ESP-IDF that serve; the project's CMakeLists.txt asks for the same."""
 
 _BUILD_TIMEOUT_S = 1200.0
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
@@ -66,7 +66,7 @@ class IdfAdapter:
 
 def check_version() -> str:
     """The version of the ESP-IDF that is set up in this shell; ToolError where there is none or it does not serve."""
-    first, last = ".".join(map(str, MINIMUM)), f"{MINIMUM[0]}.x"
+    first, last = (".".join(map(str, version)) for version in (MINIMUM, MAXIMUM))
     if shutil.which(IDF) is None:
         folder = os.environ.get("IDF_PATH")
         if folder:
@@ -85,7 +85,7 @@ def check_version() -> str:
             f"{IDF} does not tell its version: {asked.last_line}.", hint="Set ESP-IDF up anew: . $IDF_PATH/export.sh"
         )
     version = (int(found[1]), int(found[2]))
-    if version < MINIMUM or version[0] != MINIMUM[0]:
+    if not MINIMUM <= version <= MAXIMUM:
         raise ToolError(
             f"ESP-IDF {found[1]}.{found[2]} is installed, {first} to {last} is needed.",
             hint=f"Install a version from that range ({_INSTALL}) and run its export.sh.",

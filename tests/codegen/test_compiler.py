@@ -158,11 +158,11 @@ def test_padding_beyond_the_firmware_is_named(tmp_path: Path) -> None:
 
 def test_a_family_without_port_and_a_core_without_start_up_are_refused_first(tmp_path: Path) -> None:
     board = load_board("mps2-an500")
-    with pytest.raises(BoardError, match=r"no port for family 'rp2040'") as caught:
-        compile_model(tmp_path / "none.onnx", replace(board, family="rp2040"), tmp_path / "p")
-    assert "mps2, posix, stm32h7" in caught.value.hint
-    with pytest.raises(BoardError, match=r"no start-up code for core 'cortex-m0plus'") as caught:
-        compile_model(tmp_path / "none.onnx", replace(board, core="cortex-m0plus"), tmp_path / "p")
+    with pytest.raises(BoardError, match=r"no port for family 'nrf52'") as caught:
+        compile_model(tmp_path / "none.onnx", replace(board, family="nrf52"), tmp_path / "p")
+    assert "mps2, nuttx, posix, rp2040, stm32h7" in caught.value.hint
+    with pytest.raises(BoardError, match=r"no start-up code for core 'cortex-m33'") as caught:
+        compile_model(tmp_path / "none.onnx", replace(board, core="cortex-m33"), tmp_path / "p")
     assert "cortex-m7" in caught.value.hint
 
 

@@ -20,6 +20,8 @@ from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.reference import run_reference
 
 RUNNER = Path(__file__).with_name("run_network.c")
+THREADS = Path(__file__).parents[2] / "firmware" / "port" / "posix" / "cores_posix.c"
+"""The second core, whatever board the project is for."""
 LAZY_DMA = Path(__file__).parents[1] / "firmware" / "runtime" / "lazy_dma.c"
 SANITIZERS = "-fsanitize=address,undefined"
 
@@ -59,7 +61,7 @@ def build_network(bundle: Bundle, compiler: str, *, extra: tuple[str, ...] = (SA
     library = [*root.glob("firmware/kernels/*.c"), *root.glob("cmsis_nn/Source/*.c")]
     library += [root / "firmware" / "runtime" / "executor.c", RUNNER, LAZY_DMA]
     if cores > 1:
-        library += [root / "firmware" / "runtime" / "team.c", root / "firmware" / "port" / "posix" / "cores_posix.c"]
+        library += [root / "firmware" / "runtime" / "team.c", THREADS]
         extra = (*extra, "-pthread")
     headers = _digest(path for folder in folders[1:] for path in (root / folder).rglob("*.h"))
     objects = [_object(source, headers, (compiler, *flags), includes) for source in library]

@@ -143,7 +143,10 @@ class Rp2040Board(VirtualBoard):
         """One core runs until its turn ends."""
         chip = self.chip
         chip.core1_in_rom.look()
-        index, end = chip.schedule.next_turn()
+        try:
+            index, end = chip.schedule.next_turn()
+        except BusError as error:
+            raise self.processor.error(str(error)) from None
         core = self._cores[index]
         chip.time.active = index
         watchdog_at = chip.watchdog.deadline_ns

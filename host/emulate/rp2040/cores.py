@@ -3,6 +3,7 @@
 Each core counts its own cycles of the common clock. The one that is behind runs, until it is a quantum ahead of the
 other, or looks for a word of the other one, which catches up first then. A core that waits for the other (it looks at
 its empty mailbox in a loop, or sleeps in WFE) does not run until there is something for it, and goes on at that moment.
+One that sleeps needs an event for that (SEV) besides: a word alone wakes nobody.
 So the turns make no difference to cores that meet by words; those that meet by memory or spinlocks see each other up to
 a quantum late.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from tinyanime.host.emulate.bus import BusError
 from tinyanime.host.emulate.processor import Processor
 from tinyanime.host.emulate.rp2040.sio import Mailbox
 
@@ -30,6 +32,10 @@ class CoreState:
     inbox: Mailbox
     running: bool = False
     waiting: bool = False
+    asleep: bool = False
+    """It waits in WFE."""
+    event_taken: int = 0
+    """When the other core sent the last event that has woken this one."""
     wait_until: int = 0
     patience: int = field(default=_SHORTEST_WAIT)
     looks_at: int | None = None
@@ -69,7 +75,7 @@ class Schedule:
                 self._wake(index)
             waiting = [core.waiting for core in self.cores]
             if all(waiting):
-                self._stop_waiting(behind, answered=True)
+                self._stop_waiting(self._awake(behind, ahead), answered=True)
                 continue
             if any(waiting):
                 sleeper, runner = self.cores[waiting.index(True)], waiting.index(False)
@@ -89,7 +95,9 @@ class Schedule:
         if not core.waiting:
             return
         word_at = core.inbox.next_at
-        if word_at is not None:
+        if core.asleep:
+            self._wake_by_event(index, word_at)
+        elif word_at is not None:
             core.skip_to(word_at)
             core.patience = _SHORTEST_WAIT
             self._stop_waiting(index, answered=False)
@@ -98,8 +106,27 @@ class Schedule:
             core.patience = min(2 * core.patience, _LONGEST_WAIT)
             self._stop_waiting(index, answered=True)
 
+    def _wake_by_event(self, index: int, word_at: int | None) -> None:
+        """DDI 0419E B1.5.18: an event behind the word, or, without a word, one that has woken nobody yet."""
+        core, event = self.cores[index], self.cores[1 - index].processor.counter.event_cycles
+        if event > core.event_taken if word_at is None else event >= word_at:
+            core.skip_to(event if word_at is None else word_at)
+            core.event_taken = event
+            core.patience = _SHORTEST_WAIT
+            self._stop_waiting(index, answered=False)
+        elif self.cores[1 - index].cycles >= core.wait_until:
+            core.wait_until = self.cores[1 - index].cycles + core.patience
+
+    def _awake(self, *indices: int) -> int:
+        """The first core of those that does not sleep."""
+        for index in indices:
+            if not self.cores[index].asleep:
+                return index
+        raise BusError("sleeps (WFE) on both cores, and none can wake the other")
+
     def _stop_waiting(self, index: int, *, answered: bool) -> None:
         self.cores[index].waiting = False
+        self.cores[index].asleep = False
         self.cores[index].look_ends = answered
 
     def lets_catch_up(self, index: int) -> bool:
@@ -124,7 +151,7 @@ class Schedule:
         if core.look_ends or not other.running:
             core.look_ends = False
             return False
-        self.sleep(index)
+        self._wait(index)
         core.processor.stop()
         return True
 
@@ -133,9 +160,13 @@ class Schedule:
         return self.cores[index].waiting or self.cores[index].looks_at is not None
 
     def sleep(self, index: int) -> None:
-        """Core `index` waits."""
+        """Core `index` has executed WFE."""
+        self._wait(index)
+        self.cores[index].asleep = True
+
+    def _wait(self, index: int) -> None:
         core, other = self.cores[index], self.cores[1 - index]
-        core.waiting = True
+        core.waiting, core.asleep = True, False
         core.wait_until = max(core.cycles, other.cycles) + core.patience
 
     def sent(self, index: int) -> None:

@@ -116,26 +116,73 @@ def test_core_1_sleeps_on_words_without_an_event_behind_them() -> None:
     assert taken == [0, 1]
 
 
-def test_a_core_that_sleeps_in_wfe_wakes_for_a_word() -> None:
-    sleeping = """
+SLEEPING = """
+void other(void) {
+    while ((FIFO_ST & VALID) == 0u) {
+        __asm volatile("wfe");
+    }
+    const uint32_t word = FIFO_RD;
+    send(word + 1u);
+    for (;;) (void)receive();
+}
+void start(void) {
+    RESULTS[0] = launch_core1(other);
+    for (volatile uint32_t work = 0; work < 5000u; work++) {
+    }
+    FIFO_WR = 41;
+    %s
+    for (uint32_t poll = 0; poll < 100000u && (FIFO_ST & VALID) == 0u; poll++) {
+    }
+    RESULTS[1] = (FIFO_ST & VALID) != 0u ? FIFO_RD : 0u;
+    done();
+}
+"""
+"""Core 1 waits in WFE."""
+
+
+def test_a_core_that_sleeps_in_wfe_wakes_for_a_word_with_an_event_behind_it() -> None:
+    assert run_program(SLEEPING % '__asm volatile("sev");', 2) == [1, 42]
+
+
+def test_a_word_without_an_event_does_not_wake_a_core_from_wfe() -> None:
+    assert run_program(SLEEPING % "", 2) == [1, 0]
+
+
+def test_an_event_wakes_a_core_from_wfe_without_a_word() -> None:
+    memory = """
+    static volatile uint32_t ready;
     void other(void) {
-        while ((FIFO_ST & VALID) == 0u) {
+        while (!ready) {
             __asm volatile("wfe");
         }
-        const uint32_t word = FIFO_RD;
-        send(word + 1u);
+        send(ready);
         for (;;) (void)receive();
     }
     void start(void) {
         RESULTS[0] = launch_core1(other);
         for (volatile uint32_t work = 0; work < 5000u; work++) {
         }
-        send(41);
+        ready = 9;
+        __asm volatile("sev" ::: "memory");
         RESULTS[1] = receive();
         done();
     }
     """
-    assert run_program(sleeping, 2) == [1, 42]
+    assert run_program(memory, 2) == [1, 9]
+
+
+def test_two_cores_that_sleep_for_each_other_are_an_error() -> None:
+    forever = """
+    void other(void) {
+        for (;;) __asm volatile("wfe");
+    }
+    void start(void) {
+        (void)launch_core1(other);
+        for (;;) __asm volatile("wfe");
+    }
+    """
+    with pytest.raises(EmulationError, match="sleeps \\(WFE\\) on both cores"):
+        board_with(forever).run()
 
 
 def test_a_word_that_nobody_takes_fills_the_mailbox_and_one_more_is_an_error() -> None:

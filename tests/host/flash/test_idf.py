@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.flash_jobs import job_for, program_on_path
+from tests.support.picture_project import ROOT
 from tinyanime.codegen.errors import DoesNotFitError, LinkError, ToolError, UserError
 from tinyanime.host.flash.adapter import FlashJob
-from tinyanime.host.flash.idf import IdfAdapter
+from tinyanime.host.flash.idf import MAXIMUM, MINIMUM, IdfAdapter
 
 PROGRAM = """
 here = pathlib.Path(__file__).parent
@@ -85,12 +86,12 @@ def test_the_project_is_built_flashed_and_compared(
     assert ("programming and comparing", 100, 100) in reports
 
 
-@pytest.mark.parametrize("version", ["ESP-IDF v4.4.7\n", "ESP-IDF v5.0.6\n", "ESP-IDF v6.0\n"])
+@pytest.mark.parametrize("version", ["ESP-IDF v4.4.7\n", "ESP-IDF v5.0.6\n", "ESP-IDF v5.6\n", "ESP-IDF v6.0\n"])
 def test_a_version_outside_the_range_is_refused(
     job: FlashJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     put(tmp_path, monkeypatch, version=version)
-    assert f"{version.split('v')[1].strip()[:3]} is installed, 5.1 to 5.x is needed" in obstacle(job).message
+    assert f"{version.split('v')[1].strip()[:3]} is installed, 5.1 to 5.5 is needed" in obstacle(job).message
 
 
 @pytest.mark.parametrize("version", ["ESP-IDF v5.1\n", "ESP-IDF v5.5-dev-12-gabc\n"])
@@ -101,11 +102,16 @@ def test_a_version_within_the_range_serves(
     assert IdfAdapter().obstacle(job) is None
 
 
+def test_the_project_asks_for_the_same_versions() -> None:
+    text = (ROOT / "templates" / "project" / "esp-idf" / "CMakeLists.txt.j2").read_text()
+    assert f"ESP-IDF {MINIMUM[0]}.{MINIMUM[1]} to {MAXIMUM[0]}.{MAXIMUM[1]}" in text
+
+
 def test_a_missing_esp_idf_says_how_to_install_it(job: FlashJob, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("IDF_PATH", raising=False)
     assert "ESP-IDF is not installed" in obstacle(job).message
-    assert "5.1 to 5.x" in obstacle(job).hint
+    assert "5.1 to 5.5" in obstacle(job).hint
 
 
 def test_an_esp_idf_that_this_shell_does_not_know_says_what_to_run(
