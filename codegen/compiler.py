@@ -7,13 +7,14 @@ from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 
 from tinyanime.boards.schema import Board, MemoryUse
-from tinyanime.codegen.board_support import check_board_support
+from tinyanime.codegen.board_support import check_board_support, check_kernel_family
 from tinyanime.codegen.bundle import Bundle
 from tinyanime.codegen.cmsis_nn.sources import KernelLibrary, find_cmsis_nn
 from tinyanime.codegen.emit.arrays import filter_of, weights_bytes
 from tinyanime.codegen.emit.project import ProjectInput, assemble_project
 from tinyanime.codegen.emit.write import write_project
 from tinyanime.codegen.errors import DoesNotFitError, ModelError, ToolError
+from tinyanime.codegen.esp_nn.sources import find_esp_nn
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Padding, Size2D
 from tinyanime.codegen.kernels.family import KernelFamily
@@ -30,6 +31,8 @@ Progress = Callable[[str, int, int], None]
 """Called with (what happens now, steps done, steps in all)."""
 
 _STEPS = 5
+
+_WITHOUT_CMSIS_NN = (KernelFamily.REFERENCE, KernelFamily.ESP_NN)
 
 LARGEST_EXTENT = 65535
 """Most rows, columns or channels of a tensor: the firmware's headers hold them in 16 bits."""
@@ -82,12 +85,14 @@ def compile_model(
     """
     options = options or CompileOptions()
     check_board_support(board)
+    check_kernel_family(board, options.kernels)
     progress("reading the model", 0, _STEPS)
     graph = load_and_prepare(model)
     options.inspect(graph)
     check_network(graph, board)
     progress("finding kernels", 1, _STEPS)
     library = _library(options)
+    esp_nn = find_esp_nn() if options.kernels is KernelFamily.ESP_NN else None
     progress("planning memory", 2, _STEPS)
     rule = kernel_rule(board, pinned=library is None or library.is_pinned, family=options.kernels)
     planned = plan_network(graph, board, rule, options.schedule)
@@ -98,7 +103,9 @@ def compile_model(
     scheduled = planned.schedule.graph
     _check_layers(scheduled)
     kernels = schedule_kernels(planned.schedule)
-    project = assemble_project(ProjectInput(board, planned, kernels, library, options.kernels, model.read_bytes()))
+    project = assemble_project(
+        ProjectInput(board, planned, kernels, library, options.kernels, model.read_bytes(), esp_nn)
+    )
     progress("writing the project", 4, _STEPS)
     write_project(directory, project.files)
     progress("done", _STEPS, _STEPS)
@@ -110,7 +117,7 @@ def _library(options: CompileOptions) -> KernelLibrary | None:
     try:
         return find_cmsis_nn(options.cmsis_nn)
     except ToolError:
-        if options.kernels is KernelFamily.REFERENCE and options.cmsis_nn is None:
+        if options.kernels in _WITHOUT_CMSIS_NN and options.cmsis_nn is None:
             return None
         raise
 

@@ -104,7 +104,7 @@ def check_hashes(root: Path, listing: Path) -> None:
     """Compare the files below `root` with `listing` (lines of `<sha256>  <path>`); ToolError names the first that
     is missing, changed or not listed."""
     expected = {name: digest for digest, name in (line.split(maxsplit=1) for line in listing.read_text().splitlines())}
-    present = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix in (".c", ".h")}
+    present = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix in (".c", ".h", ".S")}
     for name in sorted(present | set(expected)):
         path = root / name
         if not path.is_file():

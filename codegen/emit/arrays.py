@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyanime.codegen.esp_nn.library import DEPTHWISE
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Filter, Op
 from tinyanime.codegen.ir.rescale import FilterOp, conv_multipliers
@@ -91,6 +92,6 @@ def constant_arrays(graph: Graph, index: int, op: Op, kernel: Kernel) -> tuple[C
 
 
 def _weights_in_kernel_order(weights: Filter, kernel: Kernel) -> tuple[NDArray[np.int8], str]:
-    if kernel.function == "arm_depthwise_conv_wrapper_s8":
+    if kernel.function in ("arm_depthwise_conv_wrapper_s8", DEPTHWISE):
         return np.ascontiguousarray(weights.values[..., 0].transpose(1, 2, 0)).ravel(), "[kernel h, kernel w, out]"
     return weights.values.ravel(), "[out, kernel h, kernel w, in]"

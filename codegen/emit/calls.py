@@ -56,6 +56,8 @@ class ConvolutionCall:
     channels: str
     block: int = 0
     tiles: tuple[WeightTile, ...] = ()
+    input_alignment: int = 1
+    """Bytes to which the input of every call must be aligned."""
 
     @property
     def splits_channels(self) -> bool:
@@ -65,6 +67,8 @@ class ConvolutionCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullyConnectedCall:
+    """One factor for all outputs."""
+
     template: ClassVar[str] = "network/call_fully_connected.c.j2"
     in_features: int
     out_features: int
@@ -75,6 +79,23 @@ class FullyConnectedCall:
     clamp: Clamp
     weights: str
     bias: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullyConnectedPerOutputCall:
+    """A factor for each output."""
+
+    template: ClassVar[str] = "network/call_esp_nn_fully_connected.c.j2"
+    function: str
+    in_features: int
+    out_features: int
+    in_offset: int
+    out_offset: int
+    clamp: Clamp
+    weights: str
+    bias: str
+    multipliers: str
+    shifts: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +120,7 @@ class PoolCall:
 class AddCall:
     """`seconds` has one C pointer to the second input per call."""
 
-    template: ClassVar[str] = "network/call_add.c.j2"
+    template: str
     parameters: AddParameters
     row_bytes: int
     seconds: tuple[str, ...]
@@ -177,6 +198,7 @@ class ReshapeCall:
 Call = (
     ConvolutionCall
     | FullyConnectedCall
+    | FullyConnectedPerOutputCall
     | PoolCall
     | AddCall
     | RequantizeCall

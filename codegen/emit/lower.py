@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyanime.codegen.emit.arrays import FilterSymbols
 from tinyanime.codegen.emit.calls import (
@@ -13,6 +13,7 @@ from tinyanime.codegen.emit.calls import (
     ConvolutionCall,
     DepthCall,
     FullyConnectedCall,
+    FullyConnectedPerOutputCall,
     PadCall,
     PoolCall,
     RequantizeCall,
@@ -20,6 +21,9 @@ from tinyanime.codegen.emit.calls import (
     ResizeCall,
     WeightTile,
 )
+from tinyanime.codegen.esp_nn import library as esp_nn
+from tinyanime.codegen.esp_nn.limits import depthwise_input_alignment
+from tinyanime.codegen.esp_nn.window import whole_call
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import (
     Add,
@@ -56,6 +60,14 @@ _CONVOLUTION_TEMPLATES = {
     "arm_depthwise_conv_wrapper_s8": "network/call_depthwise.c.j2",
     "ta_convolve_grouped_s8": "network/call_ta_conv.c.j2",
     "ta_transpose_conv_s8": "network/call_ta_conv.c.j2",
+    esp_nn.CONVOLVE: "network/call_esp_nn_convolve.c.j2",
+    esp_nn.DEPTHWISE: "network/call_esp_nn_depthwise.c.j2",
+}
+
+_POOL_TEMPLATES = {
+    KernelSource.TINYANIME: "network/call_ta_pool.c.j2",
+    KernelSource.CMSIS_NN: "network/call_pool.c.j2",
+    KernelSource.ESP_NN: "network/call_esp_nn_pool.c.j2",
 }
 
 
@@ -80,14 +92,19 @@ def lower_call(graph: Graph, op: Op, kernel: Kernel, symbols: FilterSymbols, poi
         case UpsampleConv2D():
             return _upsampling(op, kernel, symbols, source, target, pointers.tiles)
         case Conv2D() | TransposeConv2D():
-            return _convolution(op, kernel, symbols, source, target, pointers.tiles)
+            call = _convolution(op, kernel, symbols, source, target, pointers.tiles)
+            if isinstance(op, Conv2D) and kernel.function == esp_nn.DEPTHWISE:
+                return replace(call, input_alignment=depthwise_input_alignment(whole_call(graph, op)))
+            return call
         case FullyConnected():
             return _fully_connected(graph, op, kernel, symbols, source, target)
         case MaxPool() | AveragePool():
             return _pool(op, kernel, source, target)
         case Add():
             seconds = tuple(second for _, second in pointers.inputs)
-            return AddCall(parameters=add_parameters(op, graph), row_bytes=target.row_bytes, seconds=seconds)
+            template = "network/call_esp_nn_add.c.j2" if kernel.function == esp_nn.ADD else "network/call_add.c.j2"
+            parameters = add_parameters(op, graph)
+            return AddCall(template=template, parameters=parameters, row_bytes=target.row_bytes, seconds=seconds)
         case Requantize():
             rescale = rescale_parameters(source.quantization, target.quantization, op.clamp)
             return RequantizeCall(rescale=rescale, row_bytes=target.row_bytes)
@@ -186,6 +203,19 @@ def _upsampling(
 def _fully_connected(
     graph: Graph, op: FullyConnected, kernel: Kernel, symbols: FilterSymbols, source: Tensor, target: Tensor
 ) -> Call:
+    if kernel.function == esp_nn.FULLY_CONNECTED:
+        return FullyConnectedPerOutputCall(
+            function=kernel.function,
+            in_features=source.element_count,
+            out_features=target.element_count,
+            in_offset=-source.quantization.zero_point,
+            out_offset=target.quantization.zero_point,
+            clamp=op.clamp,
+            weights=symbols.weights,
+            bias=symbols.bias,
+            multipliers=symbols.multipliers,
+            shifts=symbols.shifts,
+        )
     if kernel.function != "arm_fully_connected_s8":
         # The same product as a 1x1 convolution of one pixel.
         convolution = Conv2D(name=op.name, inputs=op.inputs, output=op.output, filter=op.filter, clamp=op.clamp)
@@ -205,9 +235,8 @@ def _fully_connected(
 
 
 def _pool(op: MaxPool | AveragePool, kernel: Kernel, source: Tensor, target: Tensor) -> PoolCall:
-    own = kernel.source is KernelSource.TINYANIME
     return PoolCall(
-        template="network/call_ta_pool.c.j2" if own else "network/call_pool.c.j2",
+        template=_POOL_TEMPLATES[kernel.source],
         function=kernel.function,
         mode="TA_POOL_MAX" if isinstance(op, MaxPool) else "TA_POOL_AVERAGE",
         in_height=source.height,

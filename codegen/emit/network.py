@@ -10,6 +10,7 @@ from tinyanime.codegen.emit.calls import Call, WeightTile
 from tinyanime.codegen.emit.commands import StepContext, step_contexts
 from tinyanime.codegen.emit.lower import CallPointers, lower_call
 from tinyanime.codegen.errors import DoesNotFitError
+from tinyanime.codegen.esp_nn.library import CONVOLVE, DEPTHWISE
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.macs import op_macs
 from tinyanime.codegen.ir.ops import Op
@@ -174,6 +175,8 @@ def _block_text(kernel: Kernel) -> str:
 def _asks_scratch(kernel: Kernel) -> bool:
     if kernel.source is KernelSource.CMSIS_NN:
         return kernel.function != "arm_max_pool_s8"
+    if kernel.source is KernelSource.ESP_NN:
+        return kernel.function in (CONVOLVE, DEPTHWISE)
     return convolution_kernel(kernel) is not None
 
 

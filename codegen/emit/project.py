@@ -18,6 +18,7 @@ from tinyanime.codegen.emit.calls import ConvolutionCall
 from tinyanime.codegen.emit.manifest import ManifestInput, build_manifest
 from tinyanime.codegen.emit.network import NetworkContext, network_context
 from tinyanime.codegen.emit.render import environment
+from tinyanime.codegen.esp_nn.library import DEFINES, INCLUDE_FOLDERS, EspNnLibrary, EspNnSources
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
 from tinyanime.codegen.kernels.team import Division
@@ -26,6 +27,9 @@ from tinyanime.codegen.schedule.choose import PlannedSchedule
 
 _Files = dict[str, bytes]
 """Path to content while a project is put together."""
+
+_ESP_NN_FOLDER = "esp_nn/"
+_LIBRARY_FOLDERS = ("cmsis_nn/", _ESP_NN_FOLDER)
 
 _WHOLE_LAYOUT = (ProjectKind.ESP_IDF, ProjectKind.NUTTX)
 """Kinds whose build system says where each file lies: their templates lie as the files of the project do."""
@@ -74,7 +78,7 @@ class ReportBank:
 @dataclass(frozen=True, eq=False, slots=True)
 class ProjectInput:
     """What a project is made from: `kernels` has one entry per operator of the planned schedule's graph, `model` is
-    the ONNX file's bytes."""
+    the ONNX file's bytes. The libraries are those that kernels are taken from, None where none is."""
 
     board: Board
     planned: PlannedSchedule
@@ -82,6 +86,7 @@ class ProjectInput:
     cmsis_nn: KernelLibrary | None
     family: KernelFamily
     model: bytes
+    esp_nn: EspNnLibrary | None = None
 
 
 def assemble_project(source: ProjectInput) -> Project:
@@ -91,6 +96,7 @@ def assemble_project(source: ProjectInput) -> Project:
     content.update(_network_files(source, context))
     content.update(_firmware_files(source.board))
     content.update(_cmsis_nn_files(source))
+    content.update(_esp_nn_files(source))
     content.update(_board_files(source, content))
     sources = tuple((path, hashlib.sha256(data).hexdigest()) for path, data in sorted(content.items()))
     manifest = build_manifest(
@@ -115,7 +121,8 @@ def _network_files(source: ProjectInput, context: NetworkContext) -> _Files:
         board=source.board,
         banks=[ReportBank(b.name, peaks[b.name], b.size_bytes, _whole_lines(peaks[b.name])) for b in banks],
         arena_section=".bss.arena" if source.board.project in _ZEROED_ARENAS else ".arena",
-        uses_cmsis_nn=bool(_cmsis_functions(source)),
+        uses_cmsis_nn=bool(_functions(source, KernelSource.CMSIS_NN)),
+        uses_esp_nn=bool(_functions(source, KernelSource.ESP_NN)),
         uses_tiles=any(
             isinstance(layer.call, ConvolutionCall) and layer.call.tiles and not layer.call.block
             for layer in context.layers
@@ -168,17 +175,20 @@ def _collect(folder: Traversable, path: str, content: _Files) -> None:
             content[f"{path}/{entry.name}"] = entry.read_bytes()
 
 
-def _cmsis_functions(source: ProjectInput) -> tuple[str, ...]:
-    return tuple(sorted({k.function for k in source.kernels if k.source is KernelSource.CMSIS_NN}))
+def _functions(source: ProjectInput, library: KernelSource) -> tuple[str, ...]:
+    """Functions of `library` that are called."""
+    return tuple(sorted({k.function for k in source.kernels if k.source is library}))
 
 
 def _library_name(source: ProjectInput) -> str:
     """Whose kernels beside ours are called, for people."""
-    return source.cmsis_nn.name if source.cmsis_nn and _cmsis_functions(source) else "tinyanime's own"
+    if source.esp_nn and _functions(source, KernelSource.ESP_NN):
+        return source.esp_nn.name
+    return source.cmsis_nn.name if source.cmsis_nn and _functions(source, KernelSource.CMSIS_NN) else "tinyanime's own"
 
 
 def _cmsis_nn_files(source: ProjectInput) -> _Files:
-    functions = _cmsis_functions(source)
+    functions = _functions(source, KernelSource.CMSIS_NN)
     if not functions:
         return {}
     assert source.cmsis_nn is not None, "kernels of CMSIS-NN are chosen only where there is one"
@@ -189,12 +199,34 @@ def _cmsis_nn_files(source: ProjectInput) -> _Files:
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
+def _esp_nn_sources(source: ProjectInput) -> EspNnSources | None:
+    """None where nothing of ESP-NN is called."""
+    functions = _functions(source, KernelSource.ESP_NN)
+    if not functions:
+        return None
+    assert source.esp_nn is not None, "kernels of ESP-NN are chosen only where there is one"
+    return source.esp_nn.sources_for(functions)
+
+
+def _esp_nn_files(source: ProjectInput) -> _Files:
+    found = _esp_nn_sources(source)
+    if found is None or source.esp_nn is None:
+        return {}
+    paths = {*found.generic, *found.esp32s3, *found.others}
+    return {f"{_ESP_NN_FOLDER}{path}": source.esp_nn.read(path) for path in paths}
+
+
 def _board_files(source: ProjectInput, content: _Files) -> _Files:
     board = source.board
     c_files = sorted(path for path in content if path.endswith((".c", ".S")))
     include_dirs = ["board", "network", "firmware/include"]
     if any(path.startswith("cmsis_nn/") for path in content):
         include_dirs.append("cmsis_nn/Include")
+    host_defines = source.cmsis_nn.host_defines if source.cmsis_nn else ()
+    esp_nn = _esp_nn_sources(source)
+    if esp_nn is not None:
+        include_dirs += [_ESP_NN_FOLDER + folder for folder in INCLUDE_FOLDERS]
+        host_defines = DEFINES
     if startup := startup_folder(board):
         include_dirs.append(f"firmware/{startup}")
     context = {
@@ -202,16 +234,21 @@ def _board_files(source: ProjectInput, content: _Files) -> _Files:
         "MemoryUse": MemoryUse,
         "stack_bytes": board.stack_bytes,
         "banks": [ArenaBank(name, _whole_lines(peak)) for name, peak in source.planned.plan.peak_bytes],
-        "sources": [path for path in c_files if not path.startswith("cmsis_nn/")],
+        "sources": [path for path in c_files if not path.startswith(_LIBRARY_FOLDERS)],
         "cmsis_sources": [path for path in c_files if path.startswith("cmsis_nn/")],
+        "esp_nn": esp_nn,
+        # Of those in C for every chip; the ESP-IDF component adds its chip's.
+        "esp_nn_sources": [_ESP_NN_FOLDER + path for path in esp_nn.generic] if esp_nn else [],
         "include_dirs": include_dirs,
-        "host_defines": source.cmsis_nn.host_defines if source.cmsis_nn else (),
+        "host_defines": host_defines,
         "model_name": source.planned.schedule.graph.name,
         "version": version("tinyanime"),
     }
     env = environment()
     out: _Files = {}
     for path, template in project_templates(board).items():
+        if esp_nn is None and path.startswith(_ESP_NN_FOLDER):
+            continue
         out[path] = env.get_template(template).render(context).encode()
     return out
 

@@ -12,5 +12,7 @@ class KernelFamily(Enum):
     """The cheapest legal kernel of each layer."""
     CMSIS_NN = "cmsis-nn"
     """Plain CMSIS-NN calls everywhere they exist, ours elsewhere."""
+    ESP_NN = "esp-nn"
+    """Plain ESP-NN calls where they exist, are exact and find working memory, ours in portable C elsewhere."""
     REFERENCE = "reference"
     """Portable C only: ours, the plain ones."""

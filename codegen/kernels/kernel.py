@@ -10,6 +10,7 @@ class KernelSource(Enum):
     """Where a kernel's C text comes from."""
 
     CMSIS_NN = "cmsis-nn"
+    ESP_NN = "esp-nn"
     TINYANIME = "tinyanime"
 
 
@@ -27,6 +28,10 @@ class Kernel:
 
 def cmsis_nn(function: str) -> Kernel:
     return Kernel(function, KernelSource.CMSIS_NN)
+
+
+def esp_nn(function: str) -> Kernel:
+    return Kernel(function, KernelSource.ESP_NN)
 
 
 def own(function: str, block: int = 0) -> Kernel:

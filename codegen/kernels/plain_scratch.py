@@ -10,6 +10,8 @@ from tinyanime.codegen.cmsis_nn.scratch import (
     convolve_scratch_bytes,
     depthwise_scratch_bytes,
 )
+from tinyanime.codegen.esp_nn import library, scratch
+from tinyanime.codegen.esp_nn.window import whole_call
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import AveragePool, Conv2D, Op
 from tinyanime.codegen.kernels.kernel import Kernel
@@ -40,6 +42,10 @@ class PlainScratch:
             case Conv2D(), "arm_depthwise_conv_wrapper_s8":
                 channels = graph.tensors[op.inputs[0]].channels, graph.output_tensor(op).channels
                 return depthwise_scratch_bytes(*channels, op.filter.kernel, op.dilation, self.dsp)
+            case Conv2D(), library.CONVOLVE:
+                return scratch.convolve_scratch_bytes(whole_call(graph, op), rows)
+            case Conv2D(), library.DEPTHWISE:
+                return scratch.depthwise_scratch_bytes(whole_call(graph, op), rows)
             case AveragePool(), "arm_avgpool_s8":
                 return average_pool_scratch_bytes(graph.output_tensor(op).channels, self.dsp)
             case _:

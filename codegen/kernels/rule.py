@@ -8,6 +8,7 @@ from tinyanime.boards.schema import Board
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Op, UpsampleConv2D
 from tinyanime.codegen.kernels.catalogue import CATALOGUE, call_work
+from tinyanime.codegen.kernels.esp_nn_kernel import esp_nn_choice
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.kernel import Kernel, own
 from tinyanime.codegen.kernels.plain import plain_kernel
@@ -18,6 +19,9 @@ from tinyanime.codegen.kernels.team import team_cores, team_cycles
 from tinyanime.codegen.memory.banks import activation_banks
 
 NO_LIMIT = 1 << 30
+
+SEARCHED_FAMILIES = (KernelFamily.AUTO, KernelFamily.ESP_NN)
+"""Families with a choice between kernels of more and of less working memory."""
 
 _MOST_SCRATCH_BYTES = 128 * 1024
 _TILE_ROWS = 4
@@ -100,7 +104,11 @@ class KernelRule:
         return team_cores(kernel, op, rows, call_work(kernel, graph, op, rows), self.cores)
 
     def refusals(self, graph: Graph, op: Op) -> tuple[Refusal, ...]:
-        """The kernels of convolve.h that cannot compute `op`, and why; none where the family has none of them."""
+        """The kernels of convolve.h (of ESP-NN, in its family) that cannot compute `op`, and why; none where the family
+        has none of them."""
+        if self.family is KernelFamily.ESP_NN:
+            choice = esp_nn_choice(graph, op)
+            return (Refusal(choice.kernel.function, choice.refusal),) if choice and choice.refusal else ()
         if self.family is not KernelFamily.AUTO:
             return ()
         if id(op) not in self._refusals:
@@ -112,8 +120,18 @@ class KernelRule:
     def _plain(self, graph: Graph, op: Op, rows: int) -> list[Candidate]:
         if isinstance(op, UpsampleConv2D):
             return []
-        kernel = portable_kernel(graph, op) if self.family is KernelFamily.REFERENCE else plain_kernel(graph, op)
-        return [self._candidate(kernel, self.scratch.bytes(graph, op, kernel, rows), graph, op, rows)]
+        return [
+            self._candidate(kernel, self.scratch.bytes(graph, op, kernel, rows), graph, op, rows)
+            for kernel in self._plain_kernels(graph, op)
+        ]
+
+    def _plain_kernels(self, graph: Graph, op: Op) -> list[Kernel]:
+        """The one to prefer first where there are several of the same cost."""
+        if self.family not in (KernelFamily.REFERENCE, KernelFamily.ESP_NN):
+            return [plain_kernel(graph, op)]
+        portable = portable_kernel(graph, op)
+        choice = esp_nn_choice(graph, op) if self.family is KernelFamily.ESP_NN else None
+        return [portable] if choice is None or choice.refusal else [choice.kernel, portable]
 
     def _engine(self, graph: Graph, op: Op, rows: int) -> list[Candidate]:
         if self.family is not KernelFamily.AUTO:
@@ -136,7 +154,7 @@ class KernelRule:
 def kernel_rule(board: Board, *, pinned: bool, family: KernelFamily = KernelFamily.AUTO) -> KernelRule:
     """The rule for `board`; `pinned` as in `cmsis_nn.scratch`."""
     scratch = PlainScratch.of(board, pinned=pinned)
-    if family is not KernelFamily.AUTO:
+    if family not in SEARCHED_FAMILIES:
         return KernelRule(family, scratch, (NO_LIMIT,), cores=board.cores)
     banks = activation_banks(board)
     cheapest = min((bank.access_cost for bank in banks), default=1)

@@ -7,7 +7,7 @@ from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.prepare import graph_for_kernels
-from tinyanime.codegen.kernels.rule import KernelRule
+from tinyanime.codegen.kernels.rule import SEARCHED_FAMILIES, KernelRule
 from tinyanime.codegen.schedule.choose import Optimize, PlannedSchedule, ScheduleOptions, choose_schedule
 
 
@@ -24,7 +24,7 @@ def choose_joined_schedule(
     try:
         planned = choose_schedule(graph_for_kernels(graph, rule), board, rule, options)
     except DoesNotFitError:
-        if rule.family is not KernelFamily.AUTO:
+        if rule.family not in SEARCHED_FAMILIES:
             raise
         return _smallest_that_fits(graph, board, rule, options)
     if options.optimize is not Optimize.RAM or rule.family is not KernelFamily.AUTO:

@@ -46,10 +46,11 @@ from tinyanime.host.console import Console, thousands
 )
 @click.option(
     "--kernels",
-    type=click.Choice(["auto", "cmsis-nn", "reference"]),
+    type=click.Choice(["auto", "cmsis-nn", "esp-nn", "reference"]),
     default="auto",
     show_default=True,
-    help="auto: the cheapest exact kernel of each layer; cmsis-nn: plain CMSIS-NN calls; reference: portable C.",
+    help="auto: the cheapest exact kernel of each layer; cmsis-nn, esp-nn: plain calls of the library, esp-nn on "
+    "Espressif's chips; reference: portable C.",
 )
 @click.option("--rtos", type=click.Choice(["nuttx"]), help="An application for this system instead of firmware.")
 @click.option("--print-ir", is_flag=True, help="Print the network as it is compiled, after all passes.")
@@ -78,6 +79,7 @@ def compile_command(
     from tinyanime.boards.loader import load_board
     from tinyanime.boards.rtos import Rtos, board_under
     from tinyanime.codegen.compiler import CompileOptions, compile_model
+    from tinyanime.codegen.esp_nn.library import NOTE
     from tinyanime.codegen.ir.text import format_graph
     from tinyanime.codegen.kernels.family import KernelFamily
     from tinyanime.codegen.schedule.kernel_text import format_kernels, study_kernels
@@ -88,6 +90,7 @@ def compile_command(
     if rtos is not None:
         target = board_under(target, Rtos(rtos))
     texts: list[str] = []
+    notes = [NOTE] if kernels == KernelFamily.ESP_NN.value else []
     options = CompileOptions(
         cmsis_nn=cmsis_nn,
         schedule=schedule_options(optimize, dma, stream),
@@ -97,7 +100,7 @@ def compile_command(
             texts.append(format_schedule(planned.schedule, planned.plan)) if print_schedule else None
         ),
         inspect_kernels=lambda schedule, rule: (
-            texts.append(format_kernels(study_kernels(schedule, rule))) if print_schedule else None
+            texts.extend([format_kernels(study_kernels(schedule, rule)), *notes]) if print_schedule else None
         ),
     )
     try:

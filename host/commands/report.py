@@ -68,7 +68,7 @@ class _Request:
 @click.option("--stream/--no-stream", default=None, help="As in compile.")
 @click.option(
     "--kernels",
-    type=click.Choice(["auto", "cmsis-nn", "reference"]),
+    type=click.Choice(["auto", "cmsis-nn", "esp-nn", "reference"]),
     help="As in compile.  [default: auto, or as compiled]",
 )
 @click.option("--cmsis-nn", type=DIRECTORY, help="CMSIS-NN sources to use instead of an installed pack or the wheel's.")

@@ -87,5 +87,9 @@ class VirtualProbe(DmaProbe):
     def __init__(self, settings: Settings = (), patches: Patches = (), board_name: str = "stm32h743") -> None:
         line = BoardLine(dma_probe_image(board_name), load_board(board_name), settings, patches)
         super().__init__(line.take, line.write)
-        assert isinstance(line.board, Stm32h7Board)
         self.board = line.board
+
+    @property
+    def stm32h7(self) -> Stm32h7Board:
+        assert isinstance(self.board, Stm32h7Board)
+        return self.board

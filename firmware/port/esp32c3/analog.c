@@ -15,8 +15,11 @@ typedef void (*rom_write_bits)(uint8_t block, uint8_t host, uint8_t address, uin
 #define BLOCK_PLL 0x66u    /* IDF include/soc/regi2c_bbpll.h */
 #define BLOCK_SUPPLY 0x6Du /* IDF include/soc/regi2c_dig_reg.h */
 
-/* Supply: 1.2 V for core and RTC, which is what IDF takes where the eFuses know no better. */
-#define SUPPLY_1V20 28u
+/* Supply of core and RTC. IDF takes code 28 where the eFuses know no better, and else what the chip was measured to
+ * need for 160 MHz, plus 4; here that is taken where it is more. */
+#define SUPPLY_LEAST 28u
+#define SUPPLY_MOST 31u
+#define SUPPLY_MARGIN 4u
 #define SUPPLY_RTC 4u
 #define SUPPLY_DIGITAL 6u
 #define SUPPLY_SWITCHES 13u
@@ -43,13 +46,6 @@ static const analog_field pll_480mhz[] = {
     {6, 7, 6, 1},    /* OC_DLREF_SEL */
 };
 
-static const analog_field supply_1v20[] = {
-    {SUPPLY_SWITCHES, SUPPLY_SWITCH_DIGITAL, SUPPLY_SWITCH_DIGITAL, 0},
-    {SUPPLY_SWITCHES, SUPPLY_SWITCH_RTC, SUPPLY_SWITCH_RTC, 0},
-    {SUPPLY_RTC, 4, 0, SUPPLY_1V20},
-    {SUPPLY_DIGITAL, 4, 0, SUPPLY_1V20},
-};
-
 static void write_fields(uint8_t block, const analog_field *fields, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         const analog_field *field = &fields[i];
@@ -61,10 +57,28 @@ static void write_fields(uint8_t block, const analog_field *fields, uint32_t cou
     }
 }
 
+static uint8_t supply_code(void) {
+    const uint32_t measured = (EFUSE_RD_MAC_SPI_SYS_5 >> EFUSE_RD_MAC_SPI_SYS_5_DIG_DBIAS_HVT_SHIFT) &
+                              EFUSE_RD_MAC_SPI_SYS_5_DIG_DBIAS_HVT_MASK;
+    const uint32_t code = measured + SUPPLY_MARGIN;
+    return (uint8_t)(code < SUPPLY_LEAST ? SUPPLY_LEAST : (code > SUPPLY_MOST ? SUPPLY_MOST : code));
+}
+
+static void raise_supply(void) {
+    const uint8_t code = supply_code();
+    const analog_field supply[] = {
+        {SUPPLY_SWITCHES, SUPPLY_SWITCH_DIGITAL, SUPPLY_SWITCH_DIGITAL, 0},
+        {SUPPLY_SWITCHES, SUPPLY_SWITCH_RTC, SUPPLY_SWITCH_RTC, 0},
+        {SUPPLY_RTC, 4, 0, code},
+        {SUPPLY_DIGITAL, 4, 0, code},
+    };
+    write_fields(BLOCK_SUPPLY, supply, sizeof supply / sizeof supply[0]);
+}
+
 void esp32c3_analog_start_pll(void) {
     I2C_MST_ANA_CONFIG |= I2C_MST_ANA_CONFIG_ALL;
     I2C_MST_ANA_CONFIG &= ~I2C_MST_ANA_CONFIG_BBPLL;
-    write_fields(BLOCK_SUPPLY, supply_1v20, sizeof supply_1v20 / sizeof supply_1v20[0]);
+    raise_supply();
     RTC_CNTL_OPTIONS0 &=
         ~(RTC_CNTL_OPTIONS0_BB_I2C_FORCE_PD | RTC_CNTL_OPTIONS0_BBPLL_I2C_FORCE_PD | RTC_CNTL_OPTIONS0_BBPLL_FORCE_PD);
     SYSTEM_CPU_PER_CONF |= SYSTEM_CPU_PER_CONF_PLL_480MHZ;

@@ -9,13 +9,16 @@
 #define MEASURE_TICKS (ESP32C3_SYSTIMER_HZ / 20000u) /* 50 us are 8000 cycles at 160 MHz. */
 #define TICK_POLLS 10000u /* 20 cycles or more each: ten times what 100 us take at 160 MHz. */
 #define TOLERANCE_HZ (PLL_CORE_HZ / 40u)
+#define FLASH_POLLS 1000u /* A line of the cache is 32 bytes: 20 us in the slowest mode. */
 
 /* From SRAM: the core must not fetch from flash while its clock changes. The bus that clocks the flash becomes faster
  * with the core, 80 MHz from the PLL; the ROM has set the flash up for the clock that was, in a mode of its choice.
  * Half of the bus clock, 40 MHz, is what every flash takes in every mode (it is what esptool assumes where it is told
- * nothing). */
+ * nothing). The core fetches ahead: the cache may still be reading the line behind the call of this function. */
 TA_FAST_CODE(esp32c3_clock)
 __attribute__((noinline)) static void switch_core(uint32_t sysclk_conf) {
+    for (uint32_t poll = 0; poll < FLASH_POLLS && (SPI0_FSM & SPI0_FSM_STATES) != 0; poll++) {
+    }
     SPI0_CLOCK = SPI0_CLOCK_DIV2;
     (void)SPI0_CLOCK;
     SYSTEM_SYSCLK_CONF = sysclk_conf;

@@ -70,6 +70,9 @@
 #define EFUSE_RD_REPEAT_DATA1_WDT_DELAY_SEL_MASK 3u
 #define EFUSE_RD_MAC_SPI_SYS_0 TA_REG32(0x60008844u) /* The last four bytes of the MAC address. */
 #define EFUSE_RD_MAC_SPI_SYS_1 TA_REG32(0x60008848u) /* Its first two, in bits 15:0. */
+#define EFUSE_RD_MAC_SPI_SYS_5 TA_REG32(0x60008858u) /* IDF register/soc/efuse_reg.h. */
+#define EFUSE_RD_MAC_SPI_SYS_5_DIG_DBIAS_HVT_SHIFT 5u
+#define EFUSE_RD_MAC_SPI_SYS_5_DIG_DBIAS_HVT_MASK 0x1Fu
 
 /* IO MUX: chapter 5. */
 #define IO_MUX_GPIO20 TA_REG32(0x60009054u)
@@ -107,6 +110,8 @@
 /* Controller of the flash behind the cache: IDF register/soc/spi_mem_reg.h. */
 #define SPI0_CLOCK TA_REG32(0x60003014u)
 #define SPI0_CLOCK_DIV2 ((1u << 16) | (0u << 8) | 1u) /* Bus clock / (N + 1), high until H, low until L. */
+#define SPI0_FSM TA_REG32(0x60003054u)
+#define SPI0_FSM_STATES 0x7Fu /* Of both its state machines; 0: idle. */
 
 /* Bus to the analog parts: IDF include/soc/regi2c_defs.h. */
 #define I2C_MST_ANA_CONF0 TA_REG32(0x6000E040u)

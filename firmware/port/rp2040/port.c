@@ -35,6 +35,8 @@ static uint32_t systick_count(void) {
 
 static void start_time(void) {
     rp2040_reset_peripherals(RESETS_TIMER);
+    /* Debuggers leave core 1 halted behind them: time goes on with core 0, as the system timer does. */
+    TIMER_DBGPAUSE &= ~TIMER_DBGPAUSE_CORE1;
     SYST_RVR = SYST_MASK;
     SYST_CVR = 0;
     SYST_CSR = SYST_CSR_ENABLE | SYST_CSR_CLKSOURCE_CORE;
@@ -56,7 +58,7 @@ static void start_watchdog(void) {
 void ta_port_init(void) {
     WATCHDOG_CTRL = WATCHDOG_CTRL_PAUSE_IN_DEBUG; /* Off, where it still runs. */
 #if TA_CORES > 1
-    rp2040_core1_hold();
+
 #endif
     ta_stack_guard(__stack_limit);
     rp2040_clock_init();

@@ -98,6 +98,8 @@
 
 /* Timer: 4.6.5. Counts the ticks of the watchdog's tick generator. */
 #define TIMER_TIMERAWL TA_REG32(0x40054028u)
+#define TIMER_DBGPAUSE TA_REG32(0x4005402Cu)
+#define TIMER_DBGPAUSE_CORE1 (1u << 2) /* Stands still while a debugger halts core 1; bit 1 is that of core 0. */
 
 /* Watchdog and tick generator: 4.7.6. */
 #define WATCHDOG_CTRL TA_REG32(0x40058000u)

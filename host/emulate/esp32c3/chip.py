@@ -65,11 +65,12 @@ class Esp32c3:
         self.clock = ChipClock(self._counter, _ROM_HZ, wiring.processor.stop)
         self.rtc = RtcCntl(self.clock, cause, wiring.reset)
         analog = AnalogBus(lambda: self.rtc.pll_powered, lambda: self.clock.seconds, locks=settings.pll_locks)
-        self.system = System(analog, self._runs_from_flash, self.bus.set_clock, self.clock.set_hz)
+        efuse = Efuse()
+        self.system = System(analog, efuse, self._runs_from_flash, self.bus.set_clock, self.clock.set_hz)
         pins = IoMux()
         self.uart = Uart0(wiring.endpoint, wiring.board.uart.baud, pins, self.clock)
         self.core = Core(wiring.processor, self.clock, BootRom(analog, wiring.memories))
-        for peripheral in (self.rtc, analog, self.system, self.system.flash, pins, Efuse()):
+        for peripheral in (self.rtc, analog, self.system, self.system.flash, pins, efuse):
             self.bus.attach(peripheral)
         for gated in (self.uart, TimerGroup0(self.clock), Systimer(self.clock)):
             self.bus.attach(gated, clocked=False)

@@ -67,7 +67,10 @@ class IoMux(Peripheral):
 
 
 class Efuse(Peripheral):
-    """Delay of the RTC watchdog (none), and the MAC address of the virtual board: 02:74:61:76:62:01."""
+    """Delay of the RTC watchdog (none), the MAC address of the virtual board (02:74:61:76:62:01), supply for 160 MHz.
+
+    The chip is one of those that need more than the usual code 28.
+    """
 
     name = "EFUSE"
     base = 0x6000_8800
@@ -76,4 +79,10 @@ class Efuse(Peripheral):
         Register("RD_REPEAT_DATA1", 0x34),
         Register("RD_MAC_SPI_SYS_0", 0x44, reset=0x6176_6201),
         Register("RD_MAC_SPI_SYS_1", 0x48, reset=0x0274),
+        Register("RD_MAC_SPI_SYS_5", 0x58, reset=25 << 5),
     )
+
+    @property
+    def supply_code(self) -> int:
+        """Of the core's supply for 160 MHz: the measured one and what IDF adds (rtc_init.c)."""
+        return (self.values["RD_MAC_SPI_SYS_5"] >> 5 & 0x1F) + 4

@@ -6,27 +6,39 @@ from collections.abc import Callable
 
 from tinyanime.host.emulate.bus import BusError, Peripheral, Register
 from tinyanime.host.emulate.esp32c3.analog import XTAL_HZ, AnalogBus
+from tinyanime.host.emulate.esp32c3.peripherals import Efuse
 
 UART, TIMERGROUP0, UART_MEM, SYSTIMER = 1 << 2, 1 << 13, 1 << 24, 1 << 29
 _PERIPHERALS = UART | TIMERGROUP0 | UART_MEM | SYSTIMER
 _FLASH_HZ = 40_000_000
 """The fastest that is sure to work in whatever mode the ROM has set the flash up for."""
-_CODE_1V20 = 28
+_POLLS_UNTIL_IDLE = 2
+_SPI0_BUSY = 3 << 4 | 5
 _APB_PLL_HZ = 80_000_000
 
 
 class FlashClock(Peripheral):
-    """SPI0, the flash's controller behind the cache: its clock only. The ROM leaves it at the bus clock."""
+    """SPI0, the flash's controller behind the cache: its clock only. The ROM leaves it at the bus clock.
+
+    The core fetches ahead of what it executes: the controller still reads when code in SRAM takes over.
+    """
 
     name = "SPI0"
     base = 0x6000_3000
     size_bytes = 0x100
-    registers = (Register("CLOCK", 0x14, reset=1 << 31, writable=0x80FF_FFFF),)
+    registers = (Register("CLOCK", 0x14, reset=1 << 31, writable=0x80FF_FFFF), Register("FSM", 0x54, reset=4 << 7))
 
     def __init__(self, runs_from_flash: Callable[[], bool], changed: Callable[[], None]) -> None:
         super().__init__()
         self._runs_from_flash = runs_from_flash
         self._changed = changed
+        self._polls_until_idle = _POLLS_UNTIL_IDLE
+
+    def read_fsm(self) -> int:
+        if self._runs_from_flash():
+            self._polls_until_idle = _POLLS_UNTIL_IDLE + 1
+        self._polls_until_idle = max(0, self._polls_until_idle - 1)
+        return self.values["FSM"] | (_SPI0_BUSY if self._polls_until_idle else 0)
 
     @property
     def divider(self) -> int:
@@ -36,6 +48,9 @@ class FlashClock(Peripheral):
     def write_clock(self, value: int) -> None:
         if self._runs_from_flash():
             raise BusError("changed the flash's clock while it runs from flash")
+        if self._polls_until_idle:
+            raise BusError("changed the flash's clock while the cache may be reading from it (SPI0_FSM)")
+        self._polls_until_idle = _POLLS_UNTIL_IDLE
         high, low = value >> 8 & 0xFF, value & 0xFF
         if not value >> 31 and not high < low == value >> 16 & 0xFF:
             raise BusError(f"set the flash's clock to 0x{value:08x}, whose high and low part do not fit its period")
@@ -58,12 +73,14 @@ class System(Peripheral):
     def __init__(
         self,
         analog: AnalogBus,
+        efuse: Efuse,
         runs_from_flash: Callable[[], bool],
         set_gate: Callable[[str, bool], None],
         set_hz: Callable[[int], None],
     ) -> None:
         super().__init__()
         self._analog = analog
+        self._efuse = efuse
         self._runs_from_flash = runs_from_flash
         self._set_gate = set_gate
         self._set_hz = set_hz
@@ -103,8 +120,11 @@ class System(Peripheral):
 
     def _check_limits(self) -> None:
         core_hz = self.core_hz
-        if core_hz > 80_000_000 and self._analog.supply_code < _CODE_1V20:
-            raise BusError(f"runs the core at {core_hz} Hz on a supply below 1.2 V (code {self._analog.supply_code})")
+        if core_hz > 80_000_000 and self._analog.supply_code < self._efuse.supply_code:
+            raise BusError(
+                f"runs the core at {core_hz} Hz with its supply at code {self._analog.supply_code}, "
+                f"where the eFuses tell that this chip needs {self._efuse.supply_code}"
+            )
         flash_hz = self.apb_hz // self.flash.divider
         if flash_hz > _FLASH_HZ:
             raise BusError(f"clocks the flash with {flash_hz} Hz, where {_FLASH_HZ} Hz are sure to work")

@@ -34,6 +34,8 @@ class CoreState:
     waiting: bool = False
     asleep: bool = False
     """It waits in WFE."""
+    has_slept: bool = False
+    """It did since its last look: a loop that sleeps is none that only looks."""
     event_taken: int = 0
     """When the other core sent the last event that has woken this one."""
     wait_until: int = 0
@@ -148,8 +150,8 @@ class Schedule:
         if core.inbox.next_at is not None:
             core.skip_to(core.inbox.next_at)
             return False
-        if core.look_ends or not other.running:
-            core.look_ends = False
+        if core.look_ends or core.has_slept or not other.running:
+            core.look_ends = core.has_slept = False
             return False
         self._wait(index)
         core.processor.stop()
@@ -162,7 +164,7 @@ class Schedule:
     def sleep(self, index: int) -> None:
         """Core `index` has executed WFE."""
         self._wait(index)
-        self.cores[index].asleep = True
+        self.cores[index].asleep = self.cores[index].has_slept = True
 
     def _wait(self, index: int) -> None:
         core, other = self.cores[index], self.cores[1 - index]

@@ -57,6 +57,13 @@ def test_fast_code_runs_behind_the_stack_where_start_up_copies_it(built: Path) -
     assert 1000 < size <= BOARD.fast_code_bytes
 
 
+def test_the_copies_of_the_c_library_are_fast_code(built: Path) -> None:
+    address, size, _ = sections(built / "firmware.elf")[".fast_code"]
+    with (built / "firmware.elf").open("rb") as file:
+        (memcpy,) = ELFFile(file).get_section_by_name(".symtab").get_symbol_by_name("memcpy")
+    assert address <= memcpy["st_value"] < address + size
+
+
 def test_what_outlives_a_reset_lies_below_the_memory_of_the_rom(built: Path) -> None:
     address, size, _ = sections(built / "firmware.elf")[".noinit"]
     assert size > 0

@@ -9,6 +9,8 @@ import pytest
 from tests.support.pico_probe import PicoProbe
 from tests.support.port_probe import inverted
 from tinyanime.host.emulate.machine import EmulationError
+from tinyanime.host.emulate.rp2040.board import Rp2040Board
+from tinyanime.host.emulate.rp2040.chip import Rp2040
 
 STACK_BYTES, GUARD_BYTES = 4096, 128
 HARD_FAULT = 3
@@ -17,6 +19,11 @@ HARD_FAULT = 3
 @pytest.fixture
 def probe() -> PicoProbe:
     return PicoProbe()
+
+
+def chip(probe: PicoProbe) -> Rp2040:
+    assert isinstance(probe.board, Rp2040Board)
+    return probe.board.chip
 
 
 def test_the_core_runs_at_133_mhz_and_the_flash_chip_identifies_the_board(probe: PicoProbe) -> None:
@@ -43,6 +50,11 @@ def test_milliseconds_and_cycles_tell_the_same_time(probe: PicoProbe) -> None:
     assert end.milliseconds - begin.milliseconds > 150 * 65_535 * 3 / 133_000
 
 
+def test_time_stands_still_where_a_debugger_halts_core_0_but_not_core_1(probe: PicoProbe) -> None:
+    pauses = chip(probe).timer.values["DBGPAUSE"]
+    assert (pauses >> 1 & 1, pauses >> 2 & 1) == (1, 0)
+
+
 def test_bytes_that_come_while_others_are_sent_are_kept(probe: PicoProbe) -> None:
     data = random.Random(1).randbytes(3000)
     assert probe.echo(data) == inverted(data)
@@ -57,6 +69,20 @@ def test_a_reset_starts_anew_with_its_unique_id(probe: PicoProbe) -> None:
     probe.expect_start()
     assert probe.info().unique_id == before.unique_id
     assert probe.fault() == (0, 0)
+
+
+def test_a_debugger_that_starts_core_0_anew_finds_the_rest_of_the_chip_no_obstacle(probe: PicoProbe) -> None:
+    # Its reset is one of the core alone: clocks, UART and DMA are on, and core 1 waits for a word of the last run.
+    assert probe.launch() is True
+    assert probe.exchange(5) == 11
+    vectors = probe.board.memories.read(0x1000_0100, 8)
+    probe.board.processor.pc = int.from_bytes(vectors[4:], "little") & ~1
+    probe.synchronize()
+    info = probe.info()
+    assert (info.clock_hz, info.unique_id[:8]) == (133_000_000, b"ta-pico1")
+    assert info.milliseconds < 100
+    assert probe.launch() is True
+    assert probe.exchange(7) == 15
 
 
 def test_a_fault_of_core_0_resets_the_chip_and_is_told(probe: PicoProbe) -> None:
@@ -80,6 +106,13 @@ def test_both_cores_pass_words(probe: PicoProbe) -> None:
     assert probe.launch() is True
     for word in (0, 1, 0x1234_5678, 0x3FFF_FFFF):
         assert probe.exchange(word) == 2 * word + 1
+
+
+def test_a_core_1_that_waits_for_a_word_sleeps_and_fetches_nothing_from_flash(probe: PicoProbe) -> None:
+    assert probe.launch() is True
+    assert probe.exchange(5) == 11
+    probe.info()
+    assert chip(probe).schedule.cores[1].asleep
 
 
 def test_the_second_core_can_be_launched_again(probe: PicoProbe) -> None:

@@ -38,7 +38,7 @@ def function_range(image: Path, name: str) -> tuple[int, int]:
 def traced(probe: VirtualProbe, function: str, action: Callable[[], object]) -> list[Event]:
     """Barriers and register accesses of `function`, in order, while `action` makes the firmware call it."""
     begin, end = function_range(dma_probe_image("stm32h743"), function)
-    machine = probe.board.processor.machine
+    machine = probe.stm32h7.processor.machine
     events: list[Event] = []
     inside = False
 

@@ -103,7 +103,7 @@ def test_accesses_and_bursts_are_as_wide_as_address_and_count_allow(
 ) -> None:
     probe = probe_with("late")
     assert probe.start(0, target, source, count) == OK
-    chosen = probe.board.chip.mdma.values["C0TCR"]
+    chosen = probe.stm32h7.chip.mdma.values["C0TCR"]
     source_side = (1 << (chosen >> 4 & 3), 1 << (chosen >> 12 & 7))
     target_side = (1 << (chosen >> 6 & 3), 1 << (chosen >> 15 & 7))
     assert (source_side, target_side) == expected
@@ -155,7 +155,7 @@ def test_a_transfer_that_never_ends_is_a_dma_error_in_bounded_time() -> None:
     assert probe.wait(0) == ERROR_DMA
     assert probe.wait(0) == ERROR_ARGUMENT
     # Some instructions a poll: a million polls, and far from the watchdog's limit.
-    assert 2_000_000 < probe.board.counter.instructions < 40_000_000
+    assert 2_000_000 < probe.stm32h7.counter.instructions < 40_000_000
     # The channel has stopped: the chip, and the model, would not take another transfer before.
     assert probe.start(0, DTCM, FLASH, 64) == OK
 

@@ -58,8 +58,14 @@ class Chip:
         for register, value in ((4, 0x6B), (2, 0x50), (3, 8)):
             self.rom.call(ROM_WRITE, [PLL, 0, register, value, 0, 0])
 
-    def raise_supply(self) -> None:
-        self.rom.call(ROM_WRITE_BITS, [SUPPLY, 0, 6, 4, 0, 28])
+    def raise_supply(self, code: int = 29) -> None:
+        self.rom.call(ROM_WRITE_BITS, [SUPPLY, 0, 6, 4, 0, code])
+
+    def set_flash_clock(self, value: int) -> None:
+        """Once the cache reads no more."""
+        while self.read(SPI0 + 0x54) & 0x7F:
+            pass
+        self.write(SPI0 + 0x14, value)
 
     def close(self) -> None:
         self._endpoint.close()
@@ -86,17 +92,25 @@ def test_a_faster_bus_with_the_flash_clock_of_the_rom_is_refused(chip: Chip) -> 
 
 def test_a_flash_clock_whose_parts_do_not_fit_is_refused(chip: Chip) -> None:
     with pytest.raises(BusError, match="whose high and low part do not fit"):
-        chip.write(SPI0 + 0x14, 3 << 16 | 1 << 8 | 2)
+        chip.set_flash_clock(3 << 16 | 1 << 8 | 2)
+
+
+def test_the_flash_clock_is_not_changed_while_the_cache_reads(chip: Chip) -> None:
+    with pytest.raises(BusError, match="while the cache may be reading"):
+        chip.write(SPI0 + 0x14, DIVIDED_BY_2)
+    chip.set_flash_clock(DIVIDED_BY_2)
+    with pytest.raises(BusError, match="while the cache may be reading"):
+        chip.write(SPI0 + 0x14, DIVIDED_BY_2)
 
 
 def test_a_pll_that_was_not_started_is_refused(chip: Chip) -> None:
-    chip.write(SPI0 + 0x14, DIVIDED_BY_2)
+    chip.set_flash_clock(DIVIDED_BY_2)
     with pytest.raises(BusError, match="switched the core to the PLL, which is not running"):
         chip.write(SYSCLK, FROM_PLL)
 
 
 def test_a_pll_has_to_have_time_to_lock(chip: Chip) -> None:
-    chip.write(SPI0 + 0x14, DIVIDED_BY_2)
+    chip.set_flash_clock(DIVIDED_BY_2)
     chip.start_pll()
     with pytest.raises(BusError, match="less than 50 us after it was started"):
         chip.write(SYSCLK, FROM_PLL)
@@ -106,20 +120,22 @@ def test_a_pll_has_to_have_time_to_lock(chip: Chip) -> None:
 
 
 def test_160_mhz_need_a_higher_supply(chip: Chip) -> None:
-    chip.write(SPI0 + 0x14, DIVIDED_BY_2)
+    chip.set_flash_clock(DIVIDED_BY_2)
     chip.start_pll()
     chip.clock.idle(60e-6)
     chip.set_bits(CPU_PER_CONF, 1)
-    with pytest.raises(BusError, match=r"runs the core at 160000000 Hz on a supply below 1.2 V \(code 20\)"):
-        chip.write(SYSCLK, FROM_PLL)
-    chip.write(SYSCLK, 1)
+    for code in (20, 28):
+        chip.raise_supply(code)
+        with pytest.raises(BusError, match=f"Hz with its supply at code {code}, .* this chip needs 29"):
+            chip.write(SYSCLK, FROM_PLL)
+        chip.write(SYSCLK, 1)
     chip.raise_supply()
     chip.write(SYSCLK, FROM_PLL)
     assert chip.clock.core_hz() == 160_000_000
 
 
 def test_a_pll_at_a_frequency_that_the_dividers_do_not_expect_is_refused(chip: Chip) -> None:
-    chip.write(SPI0 + 0x14, DIVIDED_BY_2)
+    chip.set_flash_clock(DIVIDED_BY_2)
     chip.start_pll()
     chip.clock.idle(60e-6)
     chip.write(CPU_PER_CONF, chip.read(CPU_PER_CONF) & ~4)

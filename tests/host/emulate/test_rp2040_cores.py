@@ -150,19 +150,19 @@ def test_a_word_without_an_event_does_not_wake_a_core_from_wfe() -> None:
 
 def test_an_event_wakes_a_core_from_wfe_without_a_word() -> None:
     memory = """
-    static volatile uint32_t ready;
     void other(void) {
-        while (!ready) {
+        while (RESULTS[2] == 0u) {
             __asm volatile("wfe");
         }
-        send(ready);
+        send(RESULTS[2]);
         for (;;) (void)receive();
     }
     void start(void) {
+        RESULTS[2] = 0;
         RESULTS[0] = launch_core1(other);
         for (volatile uint32_t work = 0; work < 5000u; work++) {
         }
-        ready = 9;
+        RESULTS[2] = 9;
         __asm volatile("sev" ::: "memory");
         RESULTS[1] = receive();
         done();
