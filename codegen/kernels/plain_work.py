@@ -1,4 +1,4 @@
-"""What calls of the plain kernels cost: CMSIS-NN's and ours in portable C.
+"""What calls of the plain kernels cost: CMSIS-NN's, ESP-NN's and ours in portable C.
 
 Fitted to counts of CMSIS-NN 4.0.0 and our kernels on an emulated Cortex-M7 (GCC 12, -O3).
 """
@@ -9,7 +9,7 @@ from math import ceil
 
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import Add, AveragePool, Conv2D, FullyConnected, MaxPool, Op, Requantize, TransposeConv2D
-from tinyanime.codegen.kernels.kernel import Kernel
+from tinyanime.codegen.kernels.kernel import Kernel, KernelSource
 from tinyanime.codegen.kernels.spec import Work
 
 CACHED_WEIGHT_BYTES = 8 * 1024
@@ -19,13 +19,19 @@ _CALL_INSTRUCTIONS = 400
 _CYCLES_PER_INSTRUCTION = 0.86
 """Of CMSIS-NN's convolutions, as the cycle model of the Cortex-M7 has it (`make bench`)."""
 
+_ESP_NN_RATIO = 2.77
+"""Ticks of portable C to those of ESP-NN's vector code on an ESP32-S3: the least that its README has for a kernel that is
+called (fully connected; convolutions 3.27 to 10.06). What matters is that it is above the number of cores: calls of
+ESP-NN, which one core makes, are then taken wherever there is memory for them."""
+
 
 def plain_work(kernel: Kernel, graph: Graph, op: Op, rows: int, channels: int | None = None) -> Work:
     """A call of `rows` output rows and `channels` output channels (None: all of them)."""
-    del kernel
     target = graph.output_tensor(op)
     pixels = rows * target.width
     instructions = _CALL_INSTRUCTIONS + ceil(pixels * _per_pixel(graph, op, channels or target.channels))
+    if kernel.source is KernelSource.ESP_NN:
+        instructions = ceil(instructions / _ESP_NN_RATIO)
     return Work(
         instructions,
         ceil(_CYCLES_PER_INSTRUCTION * instructions),

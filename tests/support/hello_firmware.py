@@ -40,6 +40,7 @@ def write_project(directory: Path, board: Board, main: Path = HELLO, banks: tupl
         "banks": banks or (ArenaBank("d2", 1024),),
         "sources": sources,
         "cmsis_sources": [],
+        "esp_nn_sources": [],
         "include_dirs": ["board", "firmware/include", f"firmware/{startup}", "network"],
     }
     for target, template in project_templates(board).items():

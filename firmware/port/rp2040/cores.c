@@ -1,9 +1,9 @@
 /* The second core: started through the boot ROM (RP2040 datasheet 2.8.2), then words through the FIFOs of the
  * single-cycle IO block (2.3.1.4), of eight words each way.
  *
- * A core that waits for a word sleeps (WFE), and whoever sends one wakes it (SEV: 2.4.5), as the ROM does. Not to save
- * power: a debugger that writes the flash resets core 0 only (AIRCR.SYSRESETREQ: 2.4.2.9), and a core 1 that went on
- * fetching would meet a flash that is not mapped, and disturb the commands that core 0 sends to it. */
+ * A core that waits for a word sleeps (WFE), and whoever sends one wakes it (SEV: 2.4.2.8), as the ROM does. Not to
+ * save power: a debugger that writes the flash resets core 0 only (AIRCR.SYSRESETREQ: 2.4.2.9), and a core 1 that went
+ * on fetching would meet a flash that is not mapped, and disturb the commands that core 0 sends to it. */
 #include "registers.h"
 #include "rp2040.h"
 #include "stack.h"
@@ -129,7 +129,7 @@ void ta_port_core_send(uint32_t word) {
     send_event();
 }
 
-/* An event between the look and the sleep is kept, and ends the sleep at once (DDI 0419E B1.5.18). */
+/* An event between the look and the sleep is kept, and ends the sleep at once (2.4.2.8). */
 uint32_t ta_port_core_receive(void) {
     while ((SIO_FIFO_ST & SIO_FIFO_ST_VLD) == 0u) {
         wait_for_event();

@@ -58,7 +58,7 @@ static void start_watchdog(void) {
 void ta_port_init(void) {
     WATCHDOG_CTRL = WATCHDOG_CTRL_PAUSE_IN_DEBUG; /* Off, where it still runs. */
 #if TA_CORES > 1
-
+    rp2040_core1_hold();
 #endif
     ta_stack_guard(__stack_limit);
     rp2040_clock_init();

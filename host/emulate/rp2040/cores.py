@@ -109,7 +109,7 @@ class Schedule:
             self._stop_waiting(index, answered=True)
 
     def _wake_by_event(self, index: int, word_at: int | None) -> None:
-        """DDI 0419E B1.5.18: an event behind the word, or, without a word, one that has woken nobody yet."""
+        """2.4.2.8: an event behind the word, or, without a word, one that has woken nobody yet."""
         core, event = self.cores[index], self.cores[1 - index].processor.counter.event_cycles
         if event > core.event_taken if word_at is None else event >= word_at:
             core.skip_to(event if word_at is None else word_at)
