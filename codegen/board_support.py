@@ -63,7 +63,7 @@ def check_board_support(board: Board) -> None:
 
 
 def check_kernel_family(board: Board, family: KernelFamily) -> None:
-    """Raises BoardError where the library of `family` is not for the board's chip: ESP-NN elsewhere than on Espressif's."""
+    """Raises BoardError where the library of `family` is not for the board's chip: ESP-NN is for Espressif's."""
     if family is not KernelFamily.ESP_NN:
         return
     if board.project is not ProjectKind.ESP_IDF and not board.core.startswith(_ESP_NN_CORES):

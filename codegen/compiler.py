@@ -94,7 +94,8 @@ def compile_model(
     library = _library(options)
     esp_nn = find_esp_nn() if options.kernels is KernelFamily.ESP_NN else None
     progress("planning memory", 2, _STEPS)
-    rule = kernel_rule(board, pinned=library is None or library.is_pinned, family=options.kernels)
+    pinned = esp_nn.is_pinned if esp_nn else library is None or library.is_pinned
+    rule = kernel_rule(board, pinned=pinned, family=options.kernels)
     planned = plan_network(graph, board, rule, options.schedule)
     options.inspect_plan(planned)
     options.inspect_kernels(planned.schedule, rule)

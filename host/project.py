@@ -18,6 +18,8 @@ from tinyanime.host.link.device_info import DeviceInfo
 BUILD_DIRECTORY = Path("build")
 """Where projects lie by default: build/<board>."""
 
+_ELF_MAGIC = b"\x7fELF"
+
 
 @dataclass(frozen=True, slots=True)
 class Project:
@@ -99,18 +101,36 @@ def built_virtual_image(project: Project) -> Path:
 
 
 def _built(project: Project, image: Path) -> Path:
-    if not image.is_file():
+    directory = project.directory
+    if is_nuttx_application(project):
         raise InputError(
-            f"The project {project.directory} has no firmware image yet ({image} does not exist).",
-            hint=_how_to_build(project.directory),
+            f"{directory} is an application of NuttX: it is built and flashed in NuttX's tree, not here.",
+            hint=f"See {directory / 'README.md'}; verify, bench and send reach the board that runs it with --port.",
+        )
+    try:
+        content = image.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(
+            f"The project {directory} has no firmware image yet ({image} does not exist).",
+            hint=f"Build it: make -C {directory}",
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"The firmware image {image} cannot be read: {error.strerror or error}.",
+            hint=f"Build it again: make -C {directory}",
+        ) from error
+    # What the device answers as its build (firmware/link): the bytes lie in the image as they are.
+    if content.startswith(_ELF_MAGIC) and bytes.fromhex(project.manifest_sha256) not in content:
+        raise InputError(
+            f"The firmware image {image} is not of the project as it is now: it was compiled anew since.",
+            hint=f"Build it again: make -C {directory}",
         )
     return image
 
 
-def _how_to_build(directory: Path) -> str:
-    if (directory / "Kconfig").is_file():
-        return f"NuttX builds it ({directory / 'README.md'}); name the port of the board that runs it with --port."
-    return f"Build it: make -C {directory}"
+def is_nuttx_application(project: Project) -> bool:
+    """Whether the project was compiled with `--rtos nuttx`."""
+    return (project.directory / "Kconfig").is_file()
 
 
 def check_same_build(project: Project, info: DeviceInfo, port: str) -> None:

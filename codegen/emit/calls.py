@@ -58,6 +58,8 @@ class ConvolutionCall:
     tiles: tuple[WeightTile, ...] = ()
     input_alignment: int = 1
     """Bytes to which the input of every call must be aligned."""
+    asked_bytes: int = 0
+    """The most working memory that the library asks for, as the compiler knows it; not always what is planned."""
 
     @property
     def splits_channels(self) -> bool:

@@ -23,7 +23,8 @@ from tinyanime.codegen.emit.calls import (
 )
 from tinyanime.codegen.esp_nn import library as esp_nn
 from tinyanime.codegen.esp_nn.limits import depthwise_input_alignment
-from tinyanime.codegen.esp_nn.window import whole_call
+from tinyanime.codegen.esp_nn.scratch import most_asked_bytes
+from tinyanime.codegen.esp_nn.window import WindowCall, whole_call
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.ir.ops import (
     Add,
@@ -73,10 +74,14 @@ _POOL_TEMPLATES = {
 
 @dataclass(frozen=True, slots=True)
 class CallPointers:
-    """C pointers of all calls of an operator: one tuple of `inputs` per call, and the weight tiles that they use."""
+    """C pointers of all calls of an operator: one tuple of `inputs` per call, and the weight tiles that they use.
+
+    `rows` is the most output rows of a call.
+    """
 
     inputs: tuple[tuple[str, ...], ...]
     tiles: tuple[WeightTile, ...] = ()
+    rows: int = 1
 
 
 def lower_call(graph: Graph, op: Op, kernel: Kernel, symbols: FilterSymbols, pointers: CallPointers) -> Call:
@@ -93,8 +98,8 @@ def lower_call(graph: Graph, op: Op, kernel: Kernel, symbols: FilterSymbols, poi
             return _upsampling(op, kernel, symbols, source, target, pointers.tiles)
         case Conv2D() | TransposeConv2D():
             call = _convolution(op, kernel, symbols, source, target, pointers.tiles)
-            if isinstance(op, Conv2D) and kernel.function == esp_nn.DEPTHWISE:
-                return replace(call, input_alignment=depthwise_input_alignment(whole_call(graph, op)))
+            if kernel.source is KernelSource.ESP_NN and isinstance(op, Conv2D):
+                return _esp_nn_convolution(call, whole_call(graph, op), pointers.rows)
             return call
         case FullyConnected():
             return _fully_connected(graph, op, kernel, symbols, source, target)
@@ -177,6 +182,15 @@ def _convolution(
         channels=symbols.channels,
         block=kernel.block,
         tiles=tiles,
+    )
+
+
+def _esp_nn_convolution(call: ConvolutionCall, whole: WindowCall, rows: int) -> ConvolutionCall:
+    depthwise = call.function == esp_nn.DEPTHWISE
+    return replace(
+        call,
+        input_alignment=depthwise_input_alignment(whole) if depthwise else 1,
+        asked_bytes=most_asked_bytes(whole, rows, depthwise=depthwise),
     )
 
 

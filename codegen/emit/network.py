@@ -152,6 +152,7 @@ def _layer(
     distinct = tuple(dict.fromkeys(tiles))
     number = {tile: position for position, tile in enumerate(distinct)}
     inputs = tuple(tuple(addresses.view(view) for view in call.inputs) for call in calls)
+    most_rows = max(call.output.rows.count for call in calls)
     rows = zip(calls, [number[tile] for tile in tiles] or [0] * len(calls), strict=True)
     return LayerContext(
         index=index,
@@ -164,7 +165,7 @@ def _layer(
         asks_scratch=_asks_scratch(kernel),
         division=division(kernel) if any(call.cores > 1 for call in calls) else Division.NONE,
         row_bytes=graph.output_tensor(op).row_bytes,
-        call=lower_call(graph, op, kernel, symbols, CallPointers(inputs, distinct)),
+        call=lower_call(graph, op, kernel, symbols, CallPointers(inputs, distinct, most_rows)),
     )
 
 

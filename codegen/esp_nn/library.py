@@ -17,8 +17,8 @@ CONFIG_NN_SKIP_NUDGE must stay undefined: with it results differ from the refere
 INCLUDE_FOLDERS = ("include", "src/common")
 
 NOTE = (
-    "ESP-NN: its C is compared with the reference on virtual boards; its ESP32-S3 vector code was read, not run: compare "
-    "the real board once with `tinyanime verify --port`."
+    "ESP-NN: its C is compared with the reference on virtual boards; its ESP32-S3 vector code was read, not run: "
+    "compare the real board once with `tinyanime verify --port`."
 )
 
 CONVOLVE = "esp_nn_conv_s8"
@@ -101,10 +101,14 @@ class EspNnSources:
 
 @dataclass(frozen=True, slots=True)
 class EspNnLibrary:
-    """ESP-NN sources on disk. `name` goes into manifest and firmware; it holds no machine path."""
+    """ESP-NN sources on disk. `name` goes into manifest and firmware; it holds no machine path.
+
+    `is_pinned`: these are the sources whose working memory `scratch.py` knows exactly.
+    """
 
     name: str
     root: Path
+    is_pinned: bool = False
 
     def sources_for(self, functions: Iterable[str]) -> EspNnSources:
         """What `functions` (names in FUNCTIONS) need; ToolError where the library lacks a file."""

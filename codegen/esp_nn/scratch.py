@@ -1,12 +1,15 @@
-"""Working memory of the ESP-NN calls: what the ESP32-S3's versions ask for and take; those of other chips take none.
+"""Working memory of the ESP-NN calls: what the ESP32-S3's versions ask for, and what they take of it.
 
-Source: ESP-NN 1.2.6, `esp_nn_get_conv_scratch_size_esp32s3` (src/convolution/esp_nn_conv_esp32s3.c) and
-`esp_nn_get_depthwise_conv_scratch_size_esp32s3` (src/convolution/esp_nn_depthwise_conv_s8_esp32s3.c). `*_asked_bytes`
-are their twins. The depthwise one asks for less than the kernel writes in two cases, which `depthwise_used_bytes` counts:
-the plan reserves the larger. The buffer begins on a 16-byte boundary.
+Versions of other chips take none. Source: ESP-NN 1.2.6, src/convolution/esp_nn_conv_esp32s3.c and
+esp_nn_depthwise_conv_s8_esp32s3.c with the assembly they call. `*_asked_bytes` are twins of
+`esp_nn_get_conv_scratch_size_esp32s3` and `esp_nn_get_depthwise_conv_scratch_size_esp32s3`. The first one asks for two
+copies of all weights, of which the kernel makes one or none (`convolve_used_bytes`); the second one asks in two cases
+for less than its kernel writes (`depthwise_used_bytes`). The buffer begins on a 16-byte boundary.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from tinyanime.codegen.esp_nn.window import WindowCall, band_calls
 from tinyanime.codegen.ir.ops import Padding, Size2D
@@ -21,16 +24,26 @@ _WHOLE_INT16_BYTES = 48 * 1024
 """The same for weights and map as int16, by the depthwise kernels of other sizes."""
 
 
-def convolve_scratch_bytes(whole: WindowCall, rows: int) -> int:
-    """For any call of at most `rows` output rows of the map `whole`."""
-    return max(convolve_asked_bytes(call) for call in band_calls(whole, rows))
+def convolve_scratch_bytes(whole: WindowCall, rows: int, *, pinned: bool) -> int:
+    """For any call of at most `rows` output rows of the map `whole`; `pinned`: by version 1.2.6."""
+    size = convolve_used_bytes if pinned else convolve_asked_bytes
+    return max(size(call) for call in band_calls(whole, rows))
 
 
 def depthwise_scratch_bytes(whole: WindowCall, rows: int) -> int:
     """For any call of at most `rows` output rows of the map `whole`."""
-    # A lower call may ask for more: it is copied as a whole where a higher one is not.
-    calls = (call for count in range(1, rows + 1) for call in band_calls(whole, count))
-    return max(max(depthwise_asked_bytes(call), depthwise_used_bytes(call)) for call in calls)
+    return max(max(depthwise_asked_bytes(call), depthwise_used_bytes(call)) for call in _calls_up_to(whole, rows))
+
+
+def most_asked_bytes(whole: WindowCall, rows: int, *, depthwise: bool) -> int:
+    """The most that the library asks for in calls of at most `rows` output rows: firmware compares at start-up."""
+    asked = depthwise_asked_bytes if depthwise else convolve_asked_bytes
+    return max(asked(call) for call in _calls_up_to(whole, rows))
+
+
+def _calls_up_to(whole: WindowCall, rows: int) -> Iterator[WindowCall]:
+    """A lower call may ask for more: it is copied as a whole where a higher one is not."""
+    return (call for count in range(1, rows + 1) for call in band_calls(whole, count))
 
 
 def convolve_asked_bytes(call: WindowCall) -> int:
@@ -47,6 +60,17 @@ def convolve_asked_bytes(call: WindowCall) -> int:
     weights = call.kernel.width * call.kernel.height * channels * call.out_channels
     aligned = _round_up(call.row_elements, _VECTOR_BYTES) * call.kernel.height * call.out_channels
     return _padded_bytes(call) + weights + aligned + _MARGIN_BYTES + call.out_channels * _INT32_BYTES
+
+
+def convolve_used_bytes(call: WindowCall) -> int:
+    """What `esp_nn_conv_s8_esp32s3` takes where the weights begin on a 16-byte boundary."""
+    if call.is_pointwise:
+        return 2 * 8 * _round_up(call.in_channels, 8) + _MARGIN_BYTES
+    if takes_whole_windows(call):
+        return convolve_asked_bytes(call)
+    aligned = _round_up(call.row_elements, _VECTOR_BYTES)
+    copied = aligned * call.kernel.height * call.out_channels if aligned != call.row_elements else 0
+    return copied + _padded_bytes(call) + call.out_channels * _INT32_BYTES + _MARGIN_BYTES
 
 
 def takes_whole_windows(call: WindowCall) -> bool:

@@ -1,8 +1,8 @@
 """Where the ESP-NN sources come from.
 
 Searched in this order: the folder named by the environment variable TINYANIME_ESP_NN (for example the one that
-ESP-IDF's component manager fetched, managed_components/espressif__esp-nn), the sources inside the pinned `bakenn` wheel,
-every file of which is checked against `bakenn_1_0_0.sha256`.
+ESP-IDF's component manager fetched, managed_components/espressif__esp-nn), the sources inside the pinned `bakenn`
+wheel, every file of which is checked against `bakenn_1_0_0.sha256`.
 """
 
 from __future__ import annotations
@@ -56,4 +56,4 @@ def bakenn_library() -> EspNnLibrary:
         raise ToolError(f"bakenn {version} is installed, its ESP-NN sources are pinned to {BAKENN_VERSION}.", hint=hint)
     root = Path(spec.origin).parent / "backend" / "esp_nn" / "vendor" / "esp_nn"
     check_hashes(root, _BAKENN_HASHES)
-    return EspNnLibrary(f"ESP-NN {PINNED_VERSION} (bakenn {BAKENN_VERSION})", root)
+    return EspNnLibrary(f"ESP-NN {PINNED_VERSION} (bakenn {BAKENN_VERSION})", root, is_pinned=True)

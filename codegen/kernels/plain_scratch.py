@@ -24,7 +24,7 @@ DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33")
 class PlainScratch:
     """Generated code compares with the library's own figure at start-up and before each call.
 
-    `dsp` and `pinned` as in `cmsis_nn.scratch`.
+    `dsp` and `pinned` as in `cmsis_nn.scratch` and `esp_nn.scratch`.
     """
 
     dsp: bool
@@ -43,7 +43,7 @@ class PlainScratch:
                 channels = graph.tensors[op.inputs[0]].channels, graph.output_tensor(op).channels
                 return depthwise_scratch_bytes(*channels, op.filter.kernel, op.dilation, self.dsp)
             case Conv2D(), library.CONVOLVE:
-                return scratch.convolve_scratch_bytes(whole_call(graph, op), rows)
+                return scratch.convolve_scratch_bytes(whole_call(graph, op), rows, pinned=self.pinned)
             case Conv2D(), library.DEPTHWISE:
                 return scratch.depthwise_scratch_bytes(whole_call(graph, op), rows)
             case AveragePool(), "arm_avgpool_s8":

@@ -20,8 +20,8 @@ _CYCLES_PER_INSTRUCTION = 0.86
 """Of CMSIS-NN's convolutions, as the cycle model of the Cortex-M7 has it (`make bench`)."""
 
 _ESP_NN_RATIO = 2.77
-"""Ticks of portable C to those of ESP-NN's vector code on an ESP32-S3: the least that its README has for a kernel that is
-called (fully connected; convolutions 3.27 to 10.06). What matters is that it is above the number of cores: calls of
+"""Ticks of portable C to those of ESP-NN's vector code on an ESP32-S3: the least that its README has for a kernel that
+is called (fully connected; convolutions 3.27 to 10.06). What matters is that it is above the number of cores: calls of
 ESP-NN, which one core makes, are then taken wherever there is memory for them."""
 
 

@@ -152,7 +152,7 @@ class KernelRule:
 
 
 def kernel_rule(board: Board, *, pinned: bool, family: KernelFamily = KernelFamily.AUTO) -> KernelRule:
-    """The rule for `board`; `pinned` as in `cmsis_nn.scratch`."""
+    """The rule for `board`; `pinned` as in `PlainScratch`."""
     scratch = PlainScratch.of(board, pinned=pinned)
     if family not in SEARCHED_FAMILIES:
         return KernelRule(family, scratch, (NO_LIMIT,), cores=board.cores)

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from tinyanime.boards.loader import load_board
-from tinyanime.boards.schema import Board, EmulatorKind
+from tinyanime.boards.schema import Board
 from tinyanime.codegen.bundle import Manifest, ManifestLayer
-from tinyanime.host.commands.board_session import project_device
+from tinyanime.host.commands.board_session import counted_unit, project_device
 from tinyanime.host.commands.options import FILE, board_option, examples, output_options, port_option, project_option
 from tinyanime.host.commands.photo_files import sample_photos
 from tinyanime.host.console import Console
@@ -25,7 +25,7 @@ from tinyanime.host.project import open_project
 
 @dataclass(frozen=True, slots=True)
 class _Benchmark:
-    """`unit` is what was counted: "instructions", "cycles" or "ticks"; `counts` has one entry per layer."""
+    """`unit` is what was counted (`counted_unit`); `counts` has one entry per layer."""
 
     unit: str
     counts: tuple[int, ...]
@@ -43,7 +43,8 @@ class _Benchmark:
 def bench(board: str, port: str | None, project: Path | None, output: Path | None, console: Console) -> None:
     """Run one photo and show what each layer costs.
 
-    On the virtual stm32h743 one cycle is one instruction, counted exactly; a real board counts its own cycles.
+    A real board counts its own cycles. Virtual boards count instructions exactly; the virtual rp2040 models the cycles
+    of its two cores, mps2-an500 and posix count ticks of a clock.
     """
     target = load_board(board)
     built = open_project(project, target.name)
@@ -52,18 +53,19 @@ def bench(board: str, port: str | None, project: Path | None, output: Path | Non
         inference = connection.device.infer(
             prepared.tensor.tobytes(), lambda phase, done, total: report(phase.value, done, total)
         )
-        result = _Benchmark(_unit(connection, target), connection.device.layer_cycles(), inference.result.total_cycles)
+        result = _Benchmark(
+            counted_unit(target, virtual=connection.virtual),
+            connection.device.layer_cycles(),
+            inference.result.total_cycles,
+        )
+        virtual = connection.virtual
     figures = _as_json(built.manifest, result)
     if output is not None:
         write_whole(output, (json.dumps(figures, indent=1) + "\n").encode())
     _print(built.manifest, result, console)
+    if virtual:
+        _print_remarks(target, result.unit, console)
     console.result(figures)
-
-
-def _unit(connection: Connection, board: Board) -> str:
-    if not connection.virtual:
-        return "cycles"
-    return "instructions" if board.emulator.kind is EmulatorKind.UNICORN else "ticks"
 
 
 def _rate(macs: int, count: int) -> float:
@@ -81,6 +83,19 @@ def _print(manifest: Manifest, result: _Benchmark, console: Console) -> None:
         ("bank", "peak bytes", "free for the plan"),
         [(bank.name, f"{bank.peak_bytes:,}", f"{bank.available_bytes:,}") for bank in manifest.banks],
     )
+
+
+def _print_remarks(board: Board, unit: str, console: Console) -> None:
+    """What the figures of a virtual board with several cores stand for."""
+    if board.cores == 1:
+        return
+    console.say()
+    if unit != "modelled cycles":
+        console.say(f"The virtual {board.name} runs on one core; a real one shares the work among {board.cores}.")
+        return
+    console.say(f"{board.cores} cores share the work: the cycles are those from start to end. On one core alone:")
+    console.say(f"  tinyanime emulate --board {board.name} --set cores=1")
+    console.say(f"  tinyanime bench --board {board.name} --port PORT      # the port that it printed")
 
 
 def _row(layer: ManifestLayer, count: int) -> tuple[str, ...]:

@@ -50,21 +50,44 @@ def _virtual_failure(running: RunningBoard, board: Board) -> ToolError | None:
     )
 
 
-def emulator_of(board: str) -> EmulatorKind | None:
-    """What runs a shipped board that a device names; None for boards described by files of the user."""
-    return next((known.emulator.kind for known in list_boards() if known.name == board), None)
+_COUNTED_BY_KIND = {
+    EmulatorKind.UNICORN: "instructions",
+    EmulatorKind.QEMU: "ticks",
+    EmulatorKind.PROCESS: "ticks",
+}
+_COUNTED_BY_FAMILY = {
+    (EmulatorKind.UNICORN, "rp2040"): "modelled cycles",
+    (EmulatorKind.QEMU, "esp_idf"): "instructions",
+}
+"""What emulators count that keep a chip family's time in another way (their modules say how)."""
+
+
+def counted_unit(board: Board | None, *, virtual: bool) -> str:
+    """What the cycle counter of a device counts: "cycles" on a real board, else as the virtual board keeps time.
+
+    None is a board that is described by a file of the user.
+    """
+    if not virtual or board is None:
+        return "cycles"
+    kind = board.emulator.kind
+    return _COUNTED_BY_FAMILY.get((kind, board.family), _COUNTED_BY_KIND[kind])
+
+
+def shipped_board(name: str) -> Board | None:
+    """The shipped board that a device names; None for boards described by files of the user."""
+    return next((known for known in list_boards() if known.name == name), None)
 
 
 def cycles_text(connection: Connection, cycles: int) -> str:
     """Cycles in words, saying what was counted."""
     info = connection.info
-    if not connection.virtual:
-        return f"{cycles:,} cycles = {1000 * cycles / info.clock_hz:,.0f} ms at {info.clock_hz / 1e6:.0f} MHz"
-    kind = emulator_of(info.board)
-    if kind is None:
+    board = shipped_board(info.board)
+    unit = counted_unit(board, virtual=connection.virtual)
+    if not connection.virtual or unit == "modelled cycles":
+        return f"{cycles:,} {unit} = {1000 * cycles / info.clock_hz:,.0f} ms at {info.clock_hz / 1e6:.0f} MHz"
+    if board is None:
         return f"{cycles:,} cycles of the virtual board"
-    return {
-        EmulatorKind.UNICORN: f"{cycles:,} instructions counted by the virtual board",
-        EmulatorKind.QEMU: f"{cycles:,} ticks of the emulator's clock",
-        EmulatorKind.PROCESS: f"{cycles:,} ticks of this computer's clock",
-    }[kind]
+    if unit == "instructions":
+        return f"{cycles:,} instructions counted by the virtual board"
+    clock = "this computer's" if board.emulator.kind is EmulatorKind.PROCESS else "the emulator's"
+    return f"{cycles:,} ticks of {clock} clock"

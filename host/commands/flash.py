@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tinyanime.boards.loader import load_board
-from tinyanime.boards.schema import FlashToolKind
+from tinyanime.boards.schema import FlashToolKind, ProjectKind
 from tinyanime.host.commands.options import (
     DIRECTORY,
     board_option,
@@ -57,18 +57,28 @@ def flash(
     from tinyanime.host.flash.adapter import FlashJob
     from tinyanime.host.flash.choose import check_flashable, choose_adapter
     from tinyanime.host.flash.confirm import confirm_build
-    from tinyanime.host.project import open_project
+    from tinyanime.host.project import built_image, is_nuttx_application, open_project
 
     target = load_board(board)
-    check_flashable(target)
     built = open_project(project, target.name)
+    if not is_nuttx_application(built):
+        check_flashable(target)
+    if target.project is not ProjectKind.ESP_IDF:
+        # ESP-IDF's build is looked at by the tools: idf.py makes it where it is missing.
+        built_image(built)
     job = FlashJob(target, built, probe, port, drive)
     choice = choose_adapter(job, None if tool is None else FlashToolKind(tool))
     for skipped in choice.passed_over:
         console.note(f"Not with {skipped.kind.value}: {skipped.obstacle.message}")
     console.note(f"Flashing {target.name} with {choice.adapter.kind.value}.")
-    with console.progress() as report:
-        done = choice.adapter.flash(job, report)
+    if target.project is ProjectKind.ESP_IDF and choice.adapter.kind is not FlashToolKind.IDF:
+        built_image(built)
+    try:
+        with console.progress() as report:
+            done = choice.adapter.flash(job, report)
+    except KeyboardInterrupt:
+        console.note(f"The flash of {target.name} may hold half of the program now: flash it again.")
+        raise
     console.say(f"{built.directory} is in {done.place}: {done.written_bytes:,} bytes written.")
     answered = None if done.compared_bytes else confirm_build(built, target, port)
     if done.compared_bytes:

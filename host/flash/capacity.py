@@ -15,10 +15,10 @@ def image_bytes(image: Path, board: Board) -> int:
     except OSError as error:
         raise InputError(
             f"The firmware image {image} cannot be read: {error.strerror or error}.",
-            hint=f"Build it first: make build BOARD={board.name}",
+            hint=f"Build it first: make -C {image.parent.parent}",
         ) from error
     if not size:
-        raise InputError(f"The firmware image {image} is empty.", hint=f"Build it again: make build BOARD={board.name}")
+        raise InputError(f"The firmware image {image} is empty.", hint=f"Build it again: make -C {image.parent.parent} clean all")
     return size
 
 

@@ -43,7 +43,7 @@ def choose_adapter(job: FlashJob, wanted: FlashToolKind | None = None) -> Choice
     Raises the obstacle of the only tool, or ToolError with those of all.
     """
     passed: list[PassedOver] = []
-    for kind in _candidates(job.board, wanted):
+    for kind in _candidates(job, wanted):
         adapter = _ADAPTERS[kind]()
         obstacle = adapter.obstacle(job)
         if obstacle is None:
@@ -64,14 +64,16 @@ def check_flashable(board: Board) -> None:
         )
 
 
-def _candidates(board: Board, wanted: FlashToolKind | None) -> tuple[FlashToolKind, ...]:
-    check_flashable(board)
-    tools = board.flash_tool.tools
+def _candidates(job: FlashJob, wanted: FlashToolKind | None) -> tuple[FlashToolKind, ...]:
+    check_flashable(job.board)
+    board, tools = job.board, job.board.flash_tool.tools
+    if wanted is None and job.drive is not None:
+        wanted = FlashToolKind.DRIVE
     if wanted is None:
         return tools
     if wanted not in tools:
         raise ToolError(
             f"The board {board.name} cannot be flashed with {wanted.value}.",
-            hint=f"Use one of {', '.join(kind.value for kind in tools)}, or leave --with out.",
+            hint=f"It is flashed with {', '.join(kind.value for kind in tools)}; leave --with and --drive out to use one of them.",
         )
     return (wanted,)

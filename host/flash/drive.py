@@ -15,8 +15,7 @@ from tinyanime.boards.schema import Board, FlashToolKind
 from tinyanime.codegen.errors import ToolError, UserError
 from tinyanime.host.console import ProgressReport
 from tinyanime.host.flash.adapter import FlashJob, FlashResult
-from tinyanime.host.flash.capacity import check_fits
-from tinyanime.host.flash.uf2 import read_uf2
+from tinyanime.host.flash.uf2 import uf2_of
 
 MOUNT_ROOTS: tuple[Path, ...] = (
     (Path("/Volumes"),) if sys.platform == "darwin" else (Path("/run/media"), Path("/media"), Path("/mnt"))
@@ -63,8 +62,7 @@ class DriveAdapter:
         return ToolError(f"No drive called {label} is mounted.", hint=_BOOTSEL_HINT)
 
     def flash(self, job: FlashJob, progress: ProgressReport) -> FlashResult:
-        image = read_uf2(job.uf2, job.board)
-        check_fits(job.uf2, image.payload_bytes, job.board)
+        image = uf2_of(job)
         drive = _chosen_drive(job)
         _copy(image.content, drive.folder / job.uf2.name, progress)
         _await_restart(drive.folder, progress)
@@ -110,6 +108,8 @@ def _board_id(folder: Path) -> str | None:
 def _chosen_drive(job: FlashJob) -> Uf2Drive:
     label = job.board.flash_tool.volume
     if job.drive is not None:
+        if not job.drive.is_dir():
+            raise ToolError(f"There is no drive {job.drive}.", hint=_BOOTSEL_HINT)
         board_id = _board_id(job.drive)
         if board_id is None:
             raise ToolError(

@@ -8,9 +8,8 @@ from tinyanime.boards.schema import FlashToolKind
 from tinyanime.codegen.errors import ToolError, UserError
 from tinyanime.host.console import ProgressReport
 from tinyanime.host.flash.adapter import FlashJob, FlashResult
-from tinyanime.host.flash.capacity import check_fits
 from tinyanime.host.flash.tool_run import ToolOutput, query, run_with_progress
-from tinyanime.host.flash.uf2 import read_uf2
+from tinyanime.host.flash.uf2 import uf2_of
 
 PICOTOOL = "picotool"
 """The program's name."""
@@ -31,8 +30,7 @@ class PicotoolAdapter:
         return _failure("info", asked) if asked.status else None
 
     def flash(self, job: FlashJob, progress: ProgressReport) -> FlashResult:
-        image = read_uf2(job.uf2, job.board)
-        check_fits(job.uf2, image.payload_bytes, job.board)
+        image = uf2_of(job)
         command = (PICOTOOL, "load", "-v", "-x", str(job.uf2), *_selection(job))
         done = run_with_progress(PICOTOOL, command, "programming and comparing", progress)
         if done.status:

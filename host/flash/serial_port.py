@@ -16,12 +16,12 @@ def flash_port(board: Board, given: str | None) -> str:
     if not ports:
         known = f" (USB id {', '.join(board.uart.usb_ids)})" if board.uart.usb_ids else ""
         raise LinkError(
-            f"No serial port of a {board.name} is plugged in{known}.",
+            f"No serial port of the board {board.name} is plugged in{known}.",
             hint="Plug the board in with a cable that carries data, or name the port with --port.",
         )
     if len(ports) > 1:
         raise LinkError(
-            f"{len(ports)} serial ports may be a {board.name}.", hint=f"Choose one with --port: {', '.join(ports)}."
+            f"{len(ports)} serial ports may be the board {board.name}.", hint=f"Choose one with --port: {', '.join(ports)}."
         )
     return ports[0]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +75,12 @@ def run_with_progress(
     progress(stage, 0, 100)
     try:
         process = subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=cwd
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            start_new_session=True,
         )
     except OSError as error:
         raise _not_started(name, command, error) from error
@@ -80,7 +88,7 @@ def run_with_progress(
 
     def end() -> None:
         late.set()
-        process.kill()
+        _end(process)
 
     watchdog = threading.Timer(timeout_s, end)
     watchdog.start()
@@ -92,6 +100,10 @@ def run_with_progress(
                 percentages = _PERCENT.findall(text)
                 if percentages:
                     progress(stage, int(percentages[-1]), 100)
+    except BaseException:
+        # Popen leaves it running where Ctrl-C comes: it would go on writing the flash.
+        _end(process)
+        raise
     finally:
         watchdog.cancel()
     if late.is_set():
@@ -99,6 +111,12 @@ def run_with_progress(
     if process.returncode == 0:
         progress(stage, 100, 100)
     return ToolOutput(process.returncode, _COLOUR.sub("", said))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With the programs that it has started, idf.py's for example."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _output_of(process: subprocess.Popen[bytes]) -> Iterator[str]:

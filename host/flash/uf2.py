@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tinyanime.boards.schema import Board, MemoryUse
 from tinyanime.codegen.errors import InputError
+from tinyanime.host.flash.adapter import FlashJob
+from tinyanime.host.flash.capacity import check_fits
 
 BLOCK_BYTES = 512
 LARGEST_PAYLOAD = 476
@@ -30,6 +32,25 @@ class Uf2Image:
     payload_bytes: int
 
 
+def uf2_of(job: FlashJob) -> Uf2Image:
+    """The UF2 file of a job: sound, not too large, and with the bytes of the flash image that was built beside it."""
+    image = read_uf2(job.uf2, job.board)
+    check_fits(job.uf2, image.payload_bytes, job.board)
+    try:
+        flat = job.flat.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"The flash image {job.flat} cannot be read: {error.strerror or error}.", hint=_rebuild(job.uf2)
+        ) from error
+    held = bytearray(image.end - image.begin)
+    for offset in range(0, len(image.content), BLOCK_BYTES):
+        address, size = struct.unpack_from("<2I", image.content, offset + 12)
+        held[address - image.begin : address - image.begin + size] = image.content[offset + 32 : offset + 32 + size]
+    if image.begin != job.board.regions(MemoryUse.CODE)[0].base or held[: len(flat)] != flat:
+        raise _damaged(job.uf2, f"it does not hold the bytes of {job.flat.name}")
+    return image
+
+
 def read_uf2(path: Path, board: Board) -> Uf2Image:
     """Read and check a UF2 file for `board`.
 
@@ -41,11 +62,11 @@ def read_uf2(path: Path, board: Board) -> Uf2Image:
     except OSError as error:
         raise InputError(
             f"The UF2 file {path} cannot be read: {error.strerror or error}.",
-            hint=f"Build it first: make build BOARD={board.name}",
+            hint=_rebuild(path),
         ) from error
     count, rest = divmod(len(content), BLOCK_BYTES)
     if not count or rest:
-        raise _damaged(path, board, f"its {len(content)} bytes are not whole blocks of {BLOCK_BYTES}")
+        raise _damaged(path, f"its {len(content)} bytes are not whole blocks of {BLOCK_BYTES}")
     ranges = [_payload(path, board, content, index, count) for index in range(count)]
     flash = board.regions(MemoryUse.CODE)[0]
     for index, (begin, end) in enumerate(ranges):
@@ -64,11 +85,11 @@ def _payload(path: Path, board: Board, content: bytes, index: int, count: int) -
     block = content[index * BLOCK_BYTES : (index + 1) * BLOCK_BYTES]
     *magic, flags, address, size, number, total, family = _HEADER.unpack_from(block)
     if tuple(magic) != _MAGIC or int.from_bytes(block[-4:], "little") != _MAGIC_END:
-        raise _damaged(path, board, f"block {index} does not have the marks of UF2")
+        raise _damaged(path, f"block {index} does not have the marks of UF2")
     if (number, total) != (index, count):
-        raise _damaged(path, board, f"block {index} of {count} says that it is block {number} of {total}")
+        raise _damaged(path, f"block {index} of {count} says that it is block {number} of {total}")
     if not 0 < size <= LARGEST_PAYLOAD or flags & _FLAG_NOT_MAIN_FLASH:
-        raise _damaged(path, board, f"block {index} carries nothing for the flash")
+        raise _damaged(path, f"block {index} carries nothing for the flash")
     given = family if flags & _FLAG_FAMILY else 0
     if given != board.flash_tool.uf2_family:
         raise InputError(
@@ -79,7 +100,10 @@ def _payload(path: Path, board: Board, content: bytes, index: int, count: int) -
     return address, address + size
 
 
-def _damaged(path: Path, board: Board, reason: str) -> InputError:
-    return InputError(
-        f"{path} is not a sound UF2 file: {reason}.", hint=f"Build it again: make build BOARD={board.name}"
-    )
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(f"{path} is not a sound UF2 file: {reason}.", hint=_rebuild(path))
+
+
+def _rebuild(path: Path) -> str:
+    """Its folder is `build` of the project; a file that is there would be taken for up to date."""
+    return f"Build it again: make -C {path.parent.parent} clean all"

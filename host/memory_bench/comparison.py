@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tinyanime.boards.schema import Board, EmulatorKind
+from tinyanime.boards.schema import Board
 from tinyanime.codegen.errors import DoesNotFitError
 from tinyanime.codegen.memory.banks import activation_banks
 from tinyanime.codegen.memory.solve import lower_bound_bytes
@@ -15,7 +15,7 @@ from tinyanime.codegen.schedule.strips.layout import whole_layer_layout
 from tinyanime.host.memory_bench.bakenn_arena import ENGINE, NotTakenError, bakenn_arena, is_installed
 from tinyanime.host.memory_bench.board_file import wide_board
 from tinyanime.host.memory_bench.figures import LAYERS, OURS, OURS_WITHOUT_DMA, Figures, figures_of_plan
-from tinyanime.host.memory_bench.workbench import Candidate, Run, Workbench
+from tinyanime.host.memory_bench.workbench import COUNTING_FAMILIES, Candidate, Run, Workbench
 
 _OPTIMIZE = (Optimize.TIME, Optimize.RAM)
 
@@ -82,7 +82,7 @@ class Comparison:
 
     def _run_whole_layers(self, candidate: Candidate, board: Board) -> Run | None:
         """On the same virtual core with a bank that holds whole layers; None where it does not count instructions."""
-        if board.emulator.kind is not EmulatorKind.UNICORN:
+        if board.family not in COUNTING_FAMILIES:
             return None
         key = (candidate.network.name, board.name)
         if key not in self._whole_layers:

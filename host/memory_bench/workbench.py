@@ -33,7 +33,7 @@ from tinyanime.host.project import open_project
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, units done, units in all)."""
 
-_COUNTING_FAMILIES = ("stm32h7",)
+COUNTING_FAMILIES = ("stm32h7",)
 """Chips whose virtual cycle counter counts instructions."""
 
 _PATIENT = Timing(silence_s=600.0)
@@ -117,7 +117,7 @@ class Workbench:
             )
             # The sum over the layers: the device's own total ends at 32 bits.
             counted = sum(device.layer_cycles())
-        return Run(counted if board.family in _COUNTING_FAMILIES else None, answer.output == expected)
+        return Run(counted if board.family in COUNTING_FAMILIES else None, answer.output == expected)
 
 
 def _make(directory: Path, jobs: int) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyanime.boards.schema import Board
+from tinyanime.codegen.board_support import check_kernel_family
 from tinyanime.codegen.cmsis_nn.sources import find_cmsis_nn
 from tinyanime.codegen.compiler import check_network, plan_network
 from tinyanime.codegen.errors import DoesNotFitError
+from tinyanime.codegen.esp_nn.sources import find_esp_nn
 from tinyanime.codegen.ir.graph import Graph
 from tinyanime.codegen.kernels.family import KernelFamily
 from tinyanime.codegen.kernels.rule import KernelRule, kernel_rule
@@ -142,7 +144,8 @@ def study_model(
     graph = load_and_prepare(model)
     graph = replace(graph, name=name or graph.name)
     check_network(graph, board)
-    library = find_cmsis_nn(cmsis_nn)
+    check_kernel_family(board, kernels)
+    library = find_esp_nn() if kernels is KernelFamily.ESP_NN else find_cmsis_nn(cmsis_nn)
     rule = kernel_rule(board, pinned=library.is_pinned, family=kernels)
     return make_study(model.name, graph, board, rule, options, progress, check)
 

@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 class Kernel(IntEnum):
-    """Functions of `kernel_shim.c` and, from 32 on, of `convolve_shim.c`, by number."""
+    """Functions of `kernel_shim.c`, from 32 on of `convolve_shim.c`, from 64 on of `esp_nn_shim.c`, by number."""
 
     CONVOLVE = 0
     CONVOLVE_SCRATCH = 1
@@ -46,6 +46,14 @@ class Kernel(IntEnum):
     TRANSPOSE_CONVOLVE = 37
     DEPTHWISE_CONVOLVE = 38
     DEPTHWISE_3X3 = 39
+    ESP_NN_CONVOLVE = 64
+    ESP_NN_CONVOLVE_ASKED = 65
+    ESP_NN_DEPTHWISE = 66
+    ESP_NN_DEPTHWISE_ASKED = 67
+    ESP_NN_FULLY_CONNECTED = 68
+    ESP_NN_MAX_POOL = 69
+    ESP_NN_AVERAGE_POOL = 70
+    ESP_NN_ADD = 71
 
 
 UNWRITTEN = 0x55

@@ -174,8 +174,8 @@ class _Layout:
         """Copies ahead of the reads, not before the stage before begins, whose tiles count as alive together."""
         earliest = next(n for n, (step, _) in enumerate(self.calls) if step.stage >= stream.stage - 1)
         uses = tuple(Use(a.call, a.span, max(a.ready, earliest)) for a in stream.accesses)
-        tiles = self._tiles(stream, "read")
         assignment = assign_slots(uses, TILES, self.clock)
+        tiles = self._tiles(stream, "read", max(assignment.slot_of) + 1)
         for access, slot in zip(stream.accesses, assignment.slot_of, strict=True):
             self.tile_of[access.call, access.position] = tiles[slot]
         for load in assignment.loads:
@@ -187,10 +187,9 @@ class _Layout:
 
         First of all copies of that moment: another may be a read of these very rows.
         """
-        tiles = self._tiles(stream, "write")
-        by_step = groupby(stream.accesses, key=lambda access: access.step)
-        for turn, (_, group) in enumerate(by_step):
-            own = tuple(group)
+        by_step = [tuple(group) for _, group in groupby(stream.accesses, key=lambda access: access.step)]
+        tiles = self._tiles(stream, "write", min(len(by_step), TILES))
+        for turn, own in enumerate(by_step):
             for access in own:
                 self.tile_of[access.call, None] = tiles[turn % TILES]
             gap, rows = own[-1].call + 1, own[-1].span
@@ -198,12 +197,12 @@ class _Layout:
             tile = Span(tiles[turn % TILES], 0, rows.size_bytes)
             self.copies.append(Copy(tile, rows, gap, own[-1].call, end))
 
-    def _tiles(self, stream: _Stream, direction: str) -> tuple[str, ...]:
-        """Buffers for the stream; `dma.py` sets the steps in which they are alive."""
+    def _tiles(self, stream: _Stream, direction: str, count: int) -> tuple[str, ...]:
+        """Buffers for the stream, one where its rows go at once; `dma.py` sets the steps in which they are alive."""
         accessed = sum(access.span.size_bytes for access in stream.accesses)
         first = stream.accesses[0].step
-        tiles = tuple(self.names.fresh(f"{stream.tensor}.{direction}{stream.stage}.{i}") for i in range(TILES))
+        tiles = tuple(self.names.fresh(f"{stream.tensor}.{direction}{stream.stage}.{i}") for i in range(count))
         self.buffers += [
-            Buffer(name, stream.tile_bytes, first, first + 1, accesses_bytes=accessed // TILES) for name in tiles
+            Buffer(name, stream.tile_bytes, first, first + 1, accesses_bytes=accessed // count) for name in tiles
         ]
         return tiles

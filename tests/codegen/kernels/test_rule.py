@@ -151,6 +151,27 @@ def test_the_reference_takes_our_portable_kernels_only() -> None:
         assert candidate.scratch_bytes == 0
 
 
+def test_esp_nn_is_taken_where_its_working_memory_fits_and_ours_elsewhere() -> None:
+    found = rule(KernelFamily.ESP_NN)
+    theirs, ours = found.candidates(WIDE_GRAPH, WIDE, ROWS)
+    assert (theirs.kernel.function, theirs.kernel.source) == ("esp_nn_conv_s8", KernelSource.ESP_NN)
+    assert (ours.kernel.function, ours.scratch_bytes) == ("ta_convolve_grouped_s8", 0)
+    assert theirs.scratch_bytes > 0
+    assert found.choose(WIDE_GRAPH, WIDE, ROWS, theirs.scratch_bytes) is theirs
+    assert found.choose(WIDE_GRAPH, WIDE, ROWS, theirs.scratch_bytes - 1) is ours
+    assert not found.refusals(WIDE_GRAPH, WIDE)
+    dilated = replace(WIDE, dilation=Size2D(2, 2))
+    graph = one_layer(dilated)
+    assert functions(found, graph, dilated) == {"ta_convolve_grouped_s8"}
+    assert [refusal.function for refusal in found.refusals(graph, dilated)] == ["esp_nn_conv_s8"]
+
+
+def test_calls_of_esp_nn_are_preferred_to_ours_on_two_cores_and_made_by_one() -> None:
+    found = kernel_rule(load_board("esp32s3"), pinned=True, family=KernelFamily.ESP_NN)
+    theirs, ours = found.candidates(WIDE_GRAPH, WIDE, ROWS)
+    assert (theirs.kernel.source, theirs.cores, ours.cores) == (KernelSource.ESP_NN, 1, 2)
+
+
 @pytest.mark.parametrize("family", [KernelFamily.CMSIS_NN, KernelFamily.REFERENCE])
 def test_families_without_a_choice_have_one_limit_and_one_height(family: KernelFamily) -> None:
     assert rule(family).limits == (NO_LIMIT,)

@@ -170,5 +170,5 @@ def test_an_unknown_family_is_a_usage_error(tmp_path: Path) -> None:
     arguments = [str(model), "-b", "posix", "-o", str(tmp_path / "p"), "--kernels", "fast"]
     result = CliRunner().invoke(compile_command, arguments)
     assert result.exit_code == 2
-    assert "'fast' is not one of 'auto', 'cmsis-nn', 'reference'" in result.output
+    assert "'fast' is not one of 'auto', 'cmsis-nn', 'esp-nn', 'reference'" in result.output
     assert not (tmp_path / "p").exists()

@@ -71,6 +71,7 @@ def _built(directory: Path, main: Path, *flags: str) -> Path:
         "stack_bytes": BOARD.stack_bytes,
         "sources": sorted(str(p.relative_to(directory)) for end in ("c", "S") for p in directory.rglob(f"*.{end}")),
         "cmsis_sources": [],
+        "esp_nn_sources": [],
         "host_defines": [],
         "include_dirs": ["board", "firmware/include"],
     }

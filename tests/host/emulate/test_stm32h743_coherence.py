@@ -261,8 +261,8 @@ def test_of_overlapping_regions_the_last_one_counts_but_in_its_switched_off_eigh
 
 def test_a_cache_that_earlier_work_left_dirty_spoils_a_transfer_from_or_to_it(probe: VirtualProbe) -> None:
     probe.finish()
-    assert probe.board.chip.cache is not None
-    probe.board.chip.cache.make_dirty()
+    assert probe.stm32h7.chip.cache is not None
+    probe.stm32h7.chip.cache.make_dirty()
     transfer(probe, DTCM, FLASH)
     probe.invalidate(AXI, 32)
     transfer(probe, AXI, FLASH, 32)

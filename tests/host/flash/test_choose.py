@@ -120,6 +120,7 @@ def pico_project(folder: Path) -> Path:
     (folder / "manifest.json").write_text((source / "manifest.json").read_text().replace('"posix"', '"rp2040"'))
     (folder / "build").mkdir()
     (folder / "build" / "firmware.uf2").write_bytes(uf2(bytes(4096)))
+    (folder / "build" / "firmware.elf").write_bytes(b"")
     return folder
 
 

@@ -34,6 +34,7 @@ def mount_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def job(tmp_path: Path) -> FlashJob:
     made = job_for("rp2040", tmp_path / "project")
     made.uf2.write_bytes(IMAGE)
+    made.flat.write_bytes(PAYLOAD)
     return made
 
 

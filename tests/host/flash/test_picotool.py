@@ -33,6 +33,7 @@ ABSENT = "No accessible RP-series devices in BOOTSEL mode were found.\n"
 def job(tmp_path: Path) -> FlashJob:
     made = job_for("rp2040", tmp_path / "project")
     made.uf2.write_bytes(uf2(PAYLOAD))
+    made.flat.write_bytes(PAYLOAD)
     return made
 
 

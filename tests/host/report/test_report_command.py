@@ -129,6 +129,7 @@ def test_a_network_that_does_not_fit_leaves_no_page(tmp_path: Path, model: Path)
     small = text.replace("size_bytes = 0x2_0000", "size_bytes = 0x5020", 1)
     for size in ("0x8_0000", "0x4_8000"):
         small = small.replace(f"size_bytes = {size}", "size_bytes = 0x40", 1)
+    small = small.replace("system_bytes = 65_536", "system_bytes = 32", 1)
     head, sram4, tail = small.partition('name = "sram4"')
     small = head + sram4 + tail.replace("size_bytes = 0x1_0000", "size_bytes = 0x40", 1)
     (tmp_path / "small.toml").write_text(small.replace('"stm32h743"', '"small"', 1), encoding="utf-8")

@@ -18,7 +18,7 @@ from tests.support.tiled_schedules import CHANNELS, SIDE, WEIGHT_BYTES, Tiled, s
 from tinyanime.boards.loader import load_board
 from tinyanime.boards.schema import TileDma
 from tinyanime.codegen.ir.graph import Graph
-from tinyanime.codegen.ir.ops import Conv2D, Filter, MaxPool, Padding, Size2D
+from tinyanime.codegen.ir.ops import Conv2D, Filter, MaxPool, Padding, ResizeNearest, Size2D
 from tinyanime.codegen.ir.tensor import Quantization, Tensor
 from tinyanime.codegen.kernels.plain_work import CACHED_WEIGHT_BYTES
 from tinyanime.codegen.pipeline import load_and_prepare
@@ -131,6 +131,31 @@ def test_rows_that_were_written_just_before_are_in_the_map_before_they_are_read(
     assert [".write" in name for name in sources[:3]] == [True, True, False]
     expected = run_reference(halved(), {"photo": photo()})["blurred"]
     assert np.array_equal(Replay(case.finished, case.plan, case.banks, early).run(photo()), expected)
+    check_schedule(case.finished, case.plan, case.banks)
+
+
+def enlarged() -> Graph:
+    """photo (4x16x8, 128 bytes a row) -> blurred, of the same size -> large (8x32x8), which grows over `photo`."""
+    values = np.random.default_rng(6).integers(-60, 61, (8, 3, 3, 8)).astype(np.int8)
+    weights = Filter(values, np.full(8, 0.01), np.zeros(8, np.int32))
+    ops = (
+        Conv2D(name="blurred", inputs=("photo",), output="blurred", filter=weights, padding=Padding(1, 1, 1, 1)),
+        ResizeNearest(name="large", inputs=("blurred",), output="large", factor=Size2D(2, 2)),
+    )
+    shapes = {"photo": (4, 16), "blurred": (4, 16), "large": (8, 32)}
+    tensors = {n: Tensor(n, (1, height, width, 8), Quantization(0.05, 0)) for n, (height, width) in shapes.items()}
+    return Graph("enlarged", ("photo",), ("large",), tensors, ops)
+
+
+def test_a_map_that_the_first_of_several_strips_reads_whole_has_one_tile() -> None:
+    """Seven of the eight rows of `large` need all of `photo`; the second strip reads nothing of it."""
+    board = small_board(1024)
+    case = tiled(strips(enlarged(), (0, 2, 7), board=board), board, TransferOptions(0, activation_tile_bytes=1024))
+    assert len(case.after.steps) == 3
+    assert [t.target.buffer for t in transfers(case.after)] == ["photo.read0.0"]
+    given = np.random.default_rng(0).integers(-128, 128, (1, 4, 16, 8)).astype(np.int8)
+    expected = run_reference(enlarged(), {"photo": given})["large"]
+    assert np.array_equal(Replay(case.finished, case.plan, case.banks, early=True).run(given), expected)
     check_schedule(case.finished, case.plan, case.banks)
 
 
