@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tinyanime.boards.schema import Board, FlashToolKind, MemoryUse, ProjectKind
 from tinyanime.codegen.errors import BoardError
 
@@ -24,6 +26,18 @@ def check_flash_tool(board: Board) -> None:
                     f"{board.source}: flash tool '{kind.value}' needs key 'flash_tool.{key}'.",
                     hint=f"Add it: {meaning}.",
                 )
+    for key, value in (("chip", tool.chip), ("volume", tool.volume)):
+        # They become words of a command line and names of folders.
+        if not re.fullmatch(r"(\w[\w .-]*)?", value):
+            raise BoardError(
+                f"{board.source}: key 'flash_tool.{key}' has the unusable value '{value}'.",
+                hint="Allowed: letters, digits, '_', '-', '.', ' '.",
+            )
+    if tool.uf2_family >= 1 << 32:
+        raise BoardError(
+            f"{board.source}: key 'flash_tool.uf2_family' is {tool.uf2_family:#x}, more than 32 bits.",
+            hint="Take the family id from the UF2 project's list, such as 0xE48B_FF56.",
+        )
     if FlashToolKind.IDF in tool.tools and board.project is not ProjectKind.ESP_IDF:
         raise BoardError(
             f"{board.source}: flash tool 'idf' does not go with project kind '{board.project.value}'.",

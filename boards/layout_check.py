@@ -24,6 +24,7 @@ def check_layout(board: Board) -> None:
     _check_uses(board)
     _check_stack(board)
     _check_cores(board)
+    _check_fast_code(board)
     _check_nuttx(board)
 
 
@@ -107,6 +108,23 @@ def _check_cores(board: Board) -> None:
         raise BoardError(
             f"{board.source}: the second core's stack does not fit region {_described(holders[0])}.",
             hint="Lower stack_bytes or give the use 'core1_stack' to a larger region.",
+        )
+
+
+def _check_fast_code(board: Board) -> None:
+    if not board.fast_code_bytes:
+        return
+    holders = board.regions(MemoryUse.FAST_CODE)
+    if not holders:
+        raise BoardError(
+            f"{board.source}: key 'fast_code_bytes' is given, and no memory region has the use 'fast_code'.",
+            hint='Add "fast_code" to the uses of one region, or leave the key out.',
+        )
+    if board.fast_code_bytes >= holders[0].size_bytes:
+        raise BoardError(
+            f"{board.source}: key 'fast_code_bytes' is {board.fast_code_bytes}, memory region {_described(holders[0])} "
+            "holds no more.",
+            hint=f"Give less than its {holders[0].size_bytes:,} bytes.",
         )
 
 

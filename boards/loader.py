@@ -10,6 +10,7 @@ from tinyanime.boards.emulator_check import check_emulator
 from tinyanime.boards.fields import Fields
 from tinyanime.boards.flash_tool_check import check_flash_tool
 from tinyanime.boards.layout_check import check_layout
+from tinyanime.boards.project_check import check_project
 from tinyanime.boards.schema import (
     Board,
     Emulator,
@@ -62,6 +63,7 @@ def _known_boards_hint() -> str:
 
 def _load_file(path: Path) -> Board:
     board = _board(Fields.of_document(path, _parse(path), Board, computed=("source",)))
+    check_project(board)
     check_layout(board)
     check_emulator(board)
     check_flash_tool(board)

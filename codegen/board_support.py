@@ -58,7 +58,8 @@ def check_board_support(board: Board) -> None:
     if startup and not root.joinpath(*startup.split("/")).is_dir():
         raise BoardError(
             f"{board.source}: there is no start-up code for core '{board.core}'.",
-            hint=f"There is that of {_folders(root.joinpath('startup')).replace('_', '-')}; or add firmware/{startup} (CONTRIBUTING.md).",
+            hint=f"There is that of {_folders(root.joinpath('startup')).replace('_', '-')}; or add firmware/{startup} "
+            "(CONTRIBUTING.md).",
         )
 
 

@@ -25,6 +25,12 @@ BAUD = 460_800
 _VERSION = 5
 _WRONG_CHIP = re.compile(r"This chip is (\S+?),? not (\S+?)\. ")
 _NO_ANSWER = "Failed to connect"
+_WENT_AWAY = re.compile(
+    r"port that is not open|Could not configure port|Input/output error|No such device|device disconnected|"
+    r"Device not configured",
+    re.IGNORECASE,
+)
+"""What the system says when the serial port is gone, through pyserial."""
 _CANNOT_OPEN = re.compile(r"Could not open (\S+), the port is busy")
 
 
@@ -104,6 +110,11 @@ def boot_rom_failure(tool: str, board: Board, port: str, done: ToolOutput) -> Us
     if _CANNOT_OPEN.search(said):
         return LinkError(
             f"Port {port} is busy or gone.", hint="Close other programs that use it, plug the board in anew, try again."
+        )
+    if _WENT_AWAY.search(said):
+        return LinkError(
+            f"The board at {port} went away while {name} was flashed.",
+            hint="Check the cable, plug the board in anew and flash it again: it holds half of the program at most.",
         )
     if _NO_ANSWER in said or "No serial data received" in said:
         return LinkError(

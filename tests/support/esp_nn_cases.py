@@ -107,10 +107,7 @@ def convolution_case(case: OneOp, out_rows: tuple[int, int], *, asked: bool = Fa
     if asked:
         return KernelCase(Kernel.ESP_NN_DEPTHWISE_ASKED if depthwise else Kernel.ESP_NN_CONVOLVE_ASKED, scalars)
     whole, rows = whole_call(case.graph, op), band.rows_out.count
-    if depthwise:
-        size = depthwise_scratch_bytes(whole, rows)
-    else:
-        size = convolve_scratch_bytes(whole, rows, pinned=True)
+    size = depthwise_scratch_bytes(whole, rows) if depthwise else convolve_scratch_bytes(whole, rows, pinned=True)
     weights = op.filter.values[:, :, :, 0].transpose(1, 2, 0) if depthwise else op.filter.values
     return KernelCase(
         Kernel.ESP_NN_DEPTHWISE if depthwise else Kernel.ESP_NN_CONVOLVE,

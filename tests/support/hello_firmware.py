@@ -41,7 +41,6 @@ def write_project(directory: Path, board: Board, main: Path = HELLO, banks: tupl
         "sources": sources,
         "cmsis_sources": [],
         "esp_nn_sources": [],
-        "esp_nn_sources": [],
         "include_dirs": ["board", "firmware/include", f"firmware/{startup}", "network"],
     }
     for target, template in project_templates(board).items():

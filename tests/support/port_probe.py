@@ -99,7 +99,6 @@ def write_posix_project(directory: Path) -> None:
         sources=sorted(str(path.relative_to(directory)) for path in directory.rglob("*.c")),
         cmsis_sources=[],
         esp_nn_sources=[],
-        esp_nn_sources=[],
         host_defines=[],
         include_dirs=["firmware/include"],
     )

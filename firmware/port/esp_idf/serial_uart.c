@@ -15,6 +15,7 @@
 
 #define UART ((uart_port_t)CONFIG_TINYANIME_UART_NUM)
 #define DRAIN_MS 1000
+#define RECEIVE_THRESHOLD 64 /* Bytes in the FIFO at which the driver fetches them. */
 
 void ta_serial_start(void) {
     const uart_config_t line = {
@@ -26,6 +27,8 @@ void ta_serial_start(void) {
         .source_clk = UART_SCLK_DEFAULT,
     };
     ESP_ERROR_CHECK(uart_driver_install(UART, TA_SERIAL_RX_BYTES, TA_SERIAL_TX_BYTES, 0, NULL, 0));
+    /* The driver's own threshold, 120 of 128 bytes, leaves its interrupt 87 us at 921,600 baud. */
+    ESP_ERROR_CHECK(uart_set_rx_full_threshold(UART, RECEIVE_THRESHOLD));
     ESP_ERROR_CHECK(uart_param_config(UART, &line));
     ESP_ERROR_CHECK(uart_set_pin(UART, CONFIG_TINYANIME_UART_TX_GPIO, CONFIG_TINYANIME_UART_RX_GPIO, UART_PIN_NO_CHANGE,
                                  UART_PIN_NO_CHANGE));

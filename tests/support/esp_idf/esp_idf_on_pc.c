@@ -189,6 +189,10 @@ esp_err_t uart_driver_install(uart_port_t port, int rx_buffer_size, int tx_buffe
     return ESP_OK;
 }
 
+esp_err_t uart_set_rx_full_threshold(uart_port_t port, int threshold) {
+    return installed && port == 0 && threshold > 0 && threshold <= UART_HW_FIFO_BYTES / 2 ? ESP_OK : ESP_FAIL;
+}
+
 esp_err_t uart_param_config(uart_port_t port, const uart_config_t *config) {
     return port == 0 && config->baud_rate == 921600 && config->data_bits == UART_DATA_8_BITS ? ESP_OK : ESP_FAIL;
 }

@@ -28,6 +28,7 @@ typedef struct {
     uart_sclk_t source_clk;
 } uart_config_t;
 
+esp_err_t uart_set_rx_full_threshold(uart_port_t port, int threshold);
 esp_err_t uart_driver_install(uart_port_t port, int rx_buffer_size, int tx_buffer_size, int queue_size,
                               QueueHandle_t *queue, int interrupt_flags);
 esp_err_t uart_param_config(uart_port_t port, const uart_config_t *config);
