@@ -149,9 +149,11 @@ def depthwise_used_bytes(call: WindowCall) -> int:
     width = max(call.in_width + 2 * around.left, call.out_width * call.stride.width + 2)
     height = max(call.in_height + 2 * around.top, call.out_height * call.stride.height + 2)
     padded = width * height * channels
-    # Unpadded maps are copied as a whole whatever their size; unevenly padded ones have a copy of the output besides.
-    output = 0 if sides == Padding() else call.out_width * call.out_height * channels
-    return filter_bytes + 16 + padded + output
+    if sides == Padding():
+        # Copied as a whole, whatever the size, where windows end outside; else read where it lies.
+        return filter_bytes + 16 + (padded if (height, width) != (call.in_height, call.in_width) else 0)
+    # Unevenly padded: with a copy of the output besides.
+    return filter_bytes + 16 + padded + call.out_width * call.out_height * channels
 
 
 def _round_up(value: int, step: int) -> int:

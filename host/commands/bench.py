@@ -15,7 +15,6 @@ from tinyanime.host.commands.board_session import counted_unit, project_device
 from tinyanime.host.commands.options import FILE, board_option, examples, output_options, port_option, project_option
 from tinyanime.host.commands.photo_files import sample_photos
 from tinyanime.host.console import Console
-from tinyanime.host.discovery import Connection
 from tinyanime.host.image.framing import FrameMode
 from tinyanime.host.image.output import write_whole
 from tinyanime.host.image.photo import prepare_photo

@@ -18,7 +18,9 @@ def image_bytes(image: Path, board: Board) -> int:
             hint=f"Build it first: make -C {image.parent.parent}",
         ) from error
     if not size:
-        raise InputError(f"The firmware image {image} is empty.", hint=f"Build it again: make -C {image.parent.parent} clean all")
+        raise InputError(
+            f"The firmware image {image} is empty.", hint=f"Build it again: make -C {image.parent.parent} clean all"
+        )
     return size
 
 

@@ -72,8 +72,9 @@ def _candidates(job: FlashJob, wanted: FlashToolKind | None) -> tuple[FlashToolK
     if wanted is None:
         return tools
     if wanted not in tools:
+        names = ", ".join(kind.value for kind in tools)
         raise ToolError(
             f"The board {board.name} cannot be flashed with {wanted.value}.",
-            hint=f"It is flashed with {', '.join(kind.value for kind in tools)}; leave --with and --drive out to use one of them.",
+            hint=f"It is flashed with {names}; leave --with and --drive out to use what is there of it.",
         )
     return (wanted,)

@@ -21,7 +21,8 @@ def flash_port(board: Board, given: str | None) -> str:
         )
     if len(ports) > 1:
         raise LinkError(
-            f"{len(ports)} serial ports may be the board {board.name}.", hint=f"Choose one with --port: {', '.join(ports)}."
+            f"{len(ports)} serial ports may be the board {board.name}.",
+            hint=f"Choose one with --port: {', '.join(ports)}.",
         )
     return ports[0]
 

@@ -28,7 +28,7 @@ from tinyanime.boards.schema import Board, EmulatorKind
 from tinyanime.codegen.compiler import compile_model
 from tinyanime.codegen.errors import UserError
 from tinyanime.host.emulate.launch import launch
-from tinyanime.host.project import Project, Reference, load_reference, open_project
+from tinyanime.host.project import Project, Reference, built_virtual_image, load_reference, open_project
 from tinyanime.host.verification import NetworkInput, prepare_input
 
 OUTPUT = ROOT / "build" / "hil"
@@ -235,7 +235,7 @@ def dut(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             project = _project(case, tmp_path_factory)
             reference = load_reference(project)
             if entry.port is None:
-                port = stack.enter_context(launch(entry.board, project.bundle.virtual_image)).port
+                port = stack.enter_context(launch(entry.board, built_virtual_image(project))).port
             else:
                 port = entry.port
                 stack.enter_context(port_locked(port, _farm(request.config).lock_timeout_s))

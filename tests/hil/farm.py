@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Sequence
@@ -82,7 +83,7 @@ def load_farm(path: Path) -> Farm:
     if unknown:
         raise FarmError(f"{path}: unknown key '{unknown[0]}'.", hint="Known keys: board, lock_timeout_s.")
     timeout = data.get("lock_timeout_s", Farm.__dataclass_fields__["lock_timeout_s"].default)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout < 0:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < math.inf:
         raise FarmError(f"{path}: key 'lock_timeout_s' is no time.", hint="Give seconds, such as 120.")
     entries = data.get("board", [])
     if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
@@ -143,3 +144,11 @@ def _check_apart(path: Path, boards: Sequence[FarmBoard]) -> None:
                 hint="Remove one, or give each real board a port of its own.",
             )
         seen[key] = index
+        if entry.probe is not None:
+            probe = f"probe {entry.probe}"
+            if probe in seen:
+                raise FarmError(
+                    f"{path}: board[{seen[probe]}] and board[{index}] are flashed through the same {probe}.",
+                    hint="Give each board the id of its own probe.",
+                )
+            seen[probe] = index

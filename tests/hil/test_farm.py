@@ -73,6 +73,12 @@ def test_without_a_farm_file_every_shipped_board_is_tested_virtually() -> None:
             "port of its own",
         ),
         ("lock_timeout_s = '1 minute'\n[[board]]\nname = 'posix'\n", "'lock_timeout_s' is no time", "seconds"),
+        ("lock_timeout_s = nan\n[[board]]\nname = 'posix'\n", "'lock_timeout_s' is no time", "seconds"),
+        (
+            "".join(f"[[board]]\nname = 'rp2040'\nport = 'p{n}'\nflash = true\nprobe = 'E66'\n" for n in (0, 1)),
+            "board[0] and board[1] are flashed through the same probe E66",
+            "its own probe",
+        ),
     ],
 )
 def test_a_wrong_farm_file_is_one_sentence_and_a_next_step(tmp_path: Path, text: str, message: str, hint: str) -> None:

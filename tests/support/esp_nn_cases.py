@@ -145,7 +145,8 @@ def pool_case(case: OneOp, out_rows: tuple[int, int]) -> KernelCase:
     return KernelCase(kernel, scalars, (case.inputs[0],), 0, band.rows_out.count * case.output.row_bytes)
 
 
-def add_case(case: OneOp, out_rows: tuple[int, int]) -> KernelCase:
+def add_case(case: OneOp, out_rows: tuple[int, int], *, output_begin: int = 0) -> KernelCase:
+    """`output_begin`: bytes before the output."""
     op = case.op
     assert isinstance(op, Add)
     p = add_parameters(op, case.graph)
@@ -154,6 +155,7 @@ def add_case(case: OneOp, out_rows: tuple[int, int]) -> KernelCase:
         *(p.a_offset, p.a_multiplier.mantissa, p.a_multiplier.shift),
         *(p.b_offset, p.b_multiplier.mantissa, p.b_multiplier.shift, p.left_shift),
         *(p.out_offset, p.out_multiplier.mantissa, p.out_multiplier.shift, p.clamp.minimum, p.clamp.maximum),
-        *(size, out_rows[0] * case.output.row_bytes),
+        *(size, out_rows[0] * case.output.row_bytes, output_begin),
     )
-    return KernelCase(Kernel.ESP_NN_ADD, scalars, tuple(np.ascontiguousarray(x) for x in case.inputs), 0, size)
+    inputs = tuple(np.ascontiguousarray(x) for x in case.inputs)
+    return KernelCase(Kernel.ESP_NN_ADD, scalars, inputs, 0, output_begin + size)

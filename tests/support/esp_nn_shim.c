@@ -58,9 +58,9 @@ int32_t run_kernel(uint32_t kernel, const int32_t *s, void *const *b) {
     case 69:
     case 70:
         return pool(kernel, s, b);
-    case 71: /* As ta_add_params, then elements and bytes to the first of them; both inputs. */
+    case 71: /* As ta_add_params, then elements, bytes to the first of them, to the output; both inputs. */
         esp_nn_add_elementwise_s8((const int8_t *)b[0] + s[13], (const int8_t *)b[1] + s[13], s[0], s[3], s[1], s[4],
-                                  s[2], s[5], s[6], b[3], s[7], s[8], s[9], s[10], s[11], s[12]);
+                                  s[2], s[5], s[6], (int8_t *)b[3] + s[14], s[7], s[8], s[9], s[10], s[11], s[12]);
         return 0;
     default:
         return -1;

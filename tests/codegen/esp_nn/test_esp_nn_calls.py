@@ -181,31 +181,121 @@ def test_large_depthwise_maps_equal_the_reference(channels: int, kernel: int, pa
 
 
 def _large(channels: int, kernel: int, padding: Padding, side: int, zero_point: int) -> OneOp:
+    return _fixed(Size2D(kernel, kernel), channels, channels, padding, side, zero_point=zero_point, groups=channels)
+
+
+def _fixed(
+    kernel: Size2D,
+    channels: int,
+    outputs: int,
+    padding: Padding,
+    side: int,
+    *,
+    stride: int = 1,
+    zero_point: int = -7,
+    groups: int = 1,
+) -> OneOp:
+    """A convolution of a square map with random values."""
     random = np.random.default_rng(channels)
-    shape = (channels, kernel, kernel, 1)
     weights = Filter(
-        random.integers(-127, 128, shape, np.int8),
-        np.full(channels, 1 / 900.0),
-        random.integers(-3000, 3000, channels, np.int32),
+        random.integers(-127, 128, (outputs, kernel.height, kernel.width, channels // groups), np.int8),
+        np.full(outputs, 1 / 900.0),
+        random.integers(-3000, 3000, outputs, np.int32),
     )
-    op = Conv2D(name="c", inputs=("x",), output="y", filter=weights, padding=padding, groups=channels)
-    high, wide = side + padding.top + padding.bottom - kernel + 1, side + padding.left + padding.right - kernel + 1
-    out = Tensor("y", (1, high, wide, channels), Quantization(1.0, 3))
+    op = Conv2D(
+        name="c",
+        inputs=("x",),
+        output="y",
+        filter=weights,
+        padding=padding,
+        stride=Size2D(stride, stride),
+        groups=groups,
+    )
+    high = out_size(side, padding.top + padding.bottom, kernel.height, stride)
+    wide = out_size(side, padding.left + padding.right, kernel.width, stride)
+    out = Tensor("y", (1, high, wide, outputs), Quantization(1.0, 3))
     x = random.integers(-128, 128, (1, side, side, channels), np.int8)
     return one_op(op, (x,), (Quantization(1.0, zero_point),), out)
 
 
-def test_what_is_refused_would_be_wrong_or_end_the_program() -> None:
-    """Rows outside of large maps; a stride over few channels; rows that are no whole vectors."""
-    padded = _large(64, 5, Padding(2, 2, 2, 2), 24, zero_point=-7)
-    assert not _is_exact(padded)
-    with pytest.raises(AssertionError, match="Mismatched elements"):
-        _check(convolution_case(padded, (0, padded.output.height)), padded, (0, padded.output.height))
-    assert _is_exact(_large(64, 5, Padding(2, 2, 2, 2), 24, zero_point=0))
-    odd = _large(8, 5, Padding(2, 2, 2, 2), 9, zero_point=-7)
-    assert not _is_exact(odd)
+POINT, THREE, FIVE = Size2D(1, 1), Size2D(3, 3), Size2D(5, 5)
+
+
+@pytest.mark.parametrize(
+    ("case", "out_rows", "what_happens"),
+    [
+        (_fixed(FIVE, 64, 64, Padding(2, 2, 2, 2), 24, groups=64), (0, 24), "Mismatched elements"),
+        (_fixed(FIVE, 8, 8, Padding(2, 2, 2, 2), 9, groups=8), (3, 4), "ALIGNED"),
+        (_fixed(THREE, 8, 8, Padding(1, 1, 1, 1), 9, groups=8), (2, 4), "ALIGNED"),
+        (_fixed(THREE, 16, 16, Padding(1, 1, 2, 2), 9, groups=16), (0, 10), "out_ht - 1"),
+        (_fixed(THREE, 3, 4, Padding(0, 0, 1, 1), 8, stride=2), (3, 4), "heap-buffer-overflow"),
+        (_fixed(POINT, 8, 4, Padding(0, 0, 1, 1), 6), (0, 7), "heap-buffer-overflow|Mismatched|out_wd"),
+        (_fixed(THREE, 8, 32, Padding(1, 1, 1, 1), 8, groups=8), (0, 8), "ended the program"),
+    ],
+    ids=[
+        *("rows outside of large maps", "rows of 72 bytes", "3x3 rows of 72 bytes", "wide padding"),
+        *("windows cut off below", "padded 1x1", "four outputs per channel"),
+    ],
+)
+def test_what_is_refused_is_wrong_or_ends_the_program(
+    case: OneOp, out_rows: tuple[int, int], what_happens: str
+) -> None:
+    assert not _is_exact(case)
+    with pytest.raises(AssertionError, match=what_happens):
+        _check(convolution_case(case, out_rows), case, out_rows)
+
+
+def _geometry(value: object) -> str:
+    if not isinstance(value, OneOp) or not isinstance(value.op, Conv2D):
+        return ""
+    return f"{value.op.filter.values.shape} at {value.input.width}, stride {value.op.stride.width}"
+
+
+@pytest.mark.parametrize(
+    ("case", "slack"),
+    [
+        (_fixed(FIVE, 64, 64, Padding(2, 2, 2, 2), 24, groups=64, zero_point=0), None),
+        (_fixed(FIVE, 8, 8, Padding(2, 2, 2, 2), 10, groups=8), 32),
+        (_fixed(THREE, 8, 8, Padding(1, 1, 1, 1), 10, groups=8), 32),
+        (_fixed(THREE, 24, 24, Padding(1, 1, 1, 1), 9, groups=24), None),
+        (_fixed(THREE, 32, 32, Padding(), 9, groups=32), 16),
+        (_fixed(THREE, 3, 4, Padding(1, 1, 0, 0), 8, stride=2), None),
+        (_fixed(POINT, 16, 5, Padding(), 4), 64),
+        (_fixed(POINT, 19, 5, Padding(), 4), None),
+        (_fixed(POINT, 16, 5, Padding(), 7, stride=2), 64),
+        (_fixed(THREE, 32, 5, Padding(1, 1, 1, 1), 7), 64),
+        (_fixed(THREE, 6, 5, Padding(1, 1, 1, 1), 7), 64),
+    ],
+    ids=_geometry,
+)
+def test_their_neighbours_are_exact_in_the_memory_planned(case: OneOp, slack: int | None) -> None:
+    """`slack`: what of it the kernel leaves alone; with less than the rest it would write beyond."""
+    assert _is_exact(case)
+    call = convolution_case(case, (0, case.output.height))
+    _check(call, case, (0, case.output.height))
+    if slack is not None:
+        with pytest.raises(AssertionError, match=r"heap-buffer-overflow|unknown-crash"):
+            esp_nn_programs().esp32s3.run(replace(call, scratch_bytes=call.scratch_bytes - slack - 1))
+
+
+def test_channels_that_are_no_multiple_of_four_are_not_pooled() -> None:
+    op = MaxPool(name="p", inputs=("x",), output="y", kernel=Size2D(2, 2), stride=Size2D(2, 2))
+    x = np.zeros((1, 4, 4, 6), np.int8)
+    case = one_op(op, (x,), (Quantization(1.0, 0),), Tensor("y", (1, 2, 2, 6), Quantization(1.0, 0)))
+    assert not _is_exact(case)
+    with pytest.raises(AssertionError, match="channels % 4"):
+        _check(pool_case(case, (0, 2)), case, (0, 2))
+
+
+def test_rows_that_are_no_whole_vectors_are_not_added() -> None:
+    """An output between two boundaries of 8 bytes, inputs on boundaries of 16."""
+    shape, unit = (1, 4, 1, 12), Quantization(0.5, 0)
+    x = np.arange(48, dtype=np.int8).reshape(shape)
+    op = Add(name="add", inputs=("a", "b"), output="y")
+    case = one_op(op, (x, x), (unit, unit), Tensor("y", shape, unit))
+    assert not _is_exact(case)
     with pytest.raises(AssertionError, match="ALIGNED"):
-        _check(convolution_case(odd, (3, 4)), odd, (3, 4))
+        esp_nn_programs().esp32s3.run(add_case(case, (0, 4), output_begin=12))
 
 
 def test_the_library_asks_for_less_than_it_takes_where_padding_is_uneven() -> None:
@@ -218,18 +308,23 @@ def test_the_library_asks_for_less_than_it_takes_where_padding_is_uneven() -> No
         esp_nn_programs().esp32s3.run(too_small)
 
 
-@_SOME
-@given(st.data(), st.integers(1, 70), st.integers(1, 9))
-def test_a_fully_connected_layer_equals_the_reference(data: st.DataObject, inputs: int, outputs: int) -> None:
+@st.composite
+def _fully_connected(draw: st.DrawFn) -> OneOp:
+    inputs, outputs = draw(st.integers(1, 70)), draw(st.integers(1, 9))
     op = FullyConnected(
         name="fc",
         inputs=("x",),
         output="y",
-        filter=filters(data.draw, outputs, Size2D(1, 1), inputs),
-        clamp=data.draw(clamps()),
+        filter=filters(draw, outputs, Size2D(1, 1), inputs),
+        clamp=draw(clamps()),
     )
-    out = Tensor("y", (1, outputs), Quantization(1.0, data.draw(zero_points())))
-    case = one_op(op, (values(data.draw, (1, inputs)),), (Quantization(1.0, data.draw(zero_points())),), out)
+    out = Tensor("y", (1, outputs), Quantization(1.0, draw(zero_points())))
+    return one_op(op, (values(draw, (1, inputs)),), (Quantization(1.0, draw(zero_points())),), out)
+
+
+@_SOME
+@given(_fully_connected())
+def test_a_fully_connected_layer_equals_the_reference(case: OneOp) -> None:
     assume(_is_exact(case))
     for program in esp_nn_programs().all:
         assert_exact(program, fully_connected_case(case), case.expected)
@@ -243,18 +338,19 @@ def test_bands_of_a_pool_equal_the_reference(data: st.DataObject, case: OneOp) -
     _check(pool_case(case, out_rows), case, out_rows)
 
 
+@st.composite
+def _additions(draw: st.DrawFn) -> OneOp:
+    shape = (1, draw(st.integers(1, 5)), draw(st.integers(1, 7)), draw(st.sampled_from([2, 4, 8])))
+    first, second, result = (Quantization(draw(st.floats(0.01, 2.0)), draw(zero_points())) for _ in range(3))
+    op = Add(name="add", inputs=("a", "b"), output="y", clamp=draw(clamps()))
+    return one_op(op, (values(draw, shape), values(draw, shape)), (first, second), Tensor("y", shape, result))
+
+
 @_SOME
-@given(st.data(), st.integers(1, 5), st.integers(1, 7), st.sampled_from([2, 4, 8]))
-def test_bands_of_an_addition_equal_the_reference(data: st.DataObject, height: int, width: int, channels: int) -> None:
-    shape = (1, height, width, channels)
-    scales = [data.draw(st.floats(0.01, 2.0)) for _ in range(3)]
-    points = [data.draw(zero_points()) for _ in range(3)]
-    op = Add(name="add", inputs=("a", "b"), output="y", clamp=data.draw(clamps()))
-    quantizations = tuple(Quantization(scale, point) for scale, point in zip(scales[:2], points, strict=False))
-    out = Tensor("y", shape, Quantization(scales[2], points[2]))
-    case = one_op(op, (values(data.draw, shape), values(data.draw, shape)), quantizations, out)
+@given(st.data(), _additions())
+def test_bands_of_an_addition_equal_the_reference(data: st.DataObject, case: OneOp) -> None:
     assume(_is_exact(case))
-    out_rows = data.draw(bands(height))
+    out_rows = data.draw(bands(case.output.height))
     _check(add_case(case, out_rows), case, out_rows)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import re
 import shutil
 from pathlib import Path
@@ -98,10 +100,10 @@ def test_a_folder_without_esp_nn_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_missing_or_other_wheel_is_an_error_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(sources.ENVIRONMENT_VARIABLE, raising=False)
-    monkeypatch.setattr(sources.importlib.metadata, "version", lambda name: "0.9.0")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.9.0")
     with pytest.raises(ToolError, match=r"bakenn 0\.9\.0 is installed") as other:
         sources.find_esp_nn()
     assert "pip install bakenn==1.0.0" in other.value.hint
-    monkeypatch.setattr(sources.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolError, match="No ESP-NN sources were found"):
         sources.find_esp_nn()

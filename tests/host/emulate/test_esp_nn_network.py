@@ -48,6 +48,7 @@ def test_every_operator_on_the_virtual_esp32s3_equals_the_reference(tmp_path: Pa
         assert device.infer(TENSOR.tobytes()).output == expected
 
 
+@pytest.mark.slow
 @needs_toolchain
 def test_every_operator_on_the_virtual_esp32c3_equals_the_reference(tmp_path: Path) -> None:
     _, expected = _built("esp32c3", tmp_path)

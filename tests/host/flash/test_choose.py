@@ -77,6 +77,14 @@ def test_a_tool_of_another_board_is_refused(tmp_path: Path) -> None:
     assert "drive, picotool, pyocd" in caught.value.hint
 
 
+def test_a_drive_that_is_named_is_taken_or_refused(tmp_path: Path, no_drives: Path) -> None:
+    pico = dataclasses.replace(job_for("rp2040", tmp_path / "pico"), drive=tmp_path)
+    assert choose_adapter(pico).adapter.kind is FlashToolKind.DRIVE
+    job = dataclasses.replace(job_for("esp32c3", tmp_path / "project"), drive=tmp_path)
+    with pytest.raises(ToolError, match="esp32c3 cannot be flashed with drive"):
+        choose_adapter(job)
+
+
 def test_every_tool_that_a_board_can_name_has_an_adapter() -> None:
     for kind in FlashToolKind:
         assert choose._ADAPTERS[kind]().kind is kind
@@ -120,6 +128,7 @@ def pico_project(folder: Path) -> Path:
     (folder / "manifest.json").write_text((source / "manifest.json").read_text().replace('"posix"', '"rp2040"'))
     (folder / "build").mkdir()
     (folder / "build" / "firmware.uf2").write_bytes(uf2(bytes(4096)))
+    (folder / "build" / "firmware.bin").write_bytes(bytes(4096))
     (folder / "build" / "firmware.elf").write_bytes(b"")
     return folder
 

@@ -103,6 +103,11 @@ def test_a_folder_that_is_no_uf2_drive_is_refused(job: FlashJob, tmp_path: Path)
         DriveAdapter().flash(FlashJob(job.board, job.project, drive=tmp_path), quiet)
 
 
+def test_a_drive_that_does_not_exist_is_named(job: FlashJob, tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match=r"There is no drive .*unplugged"):
+        DriveAdapter().flash(FlashJob(job.board, job.project, drive=tmp_path / "unplugged"), quiet)
+
+
 class _FailingFile(io.RawIOBase):
     """Takes `room` bytes, then fails."""
 
@@ -160,6 +165,9 @@ def test_a_drive_that_goes_with_the_last_chunk_took_the_file(
         (b"\0" * 512, "does not have the marks"),
         (IMAGE[:-512], "block 0 of 199 says that it is block 0 of 200"),
         (IMAGE[512:1024] + IMAGE[:512] + IMAGE[1024:], "block 0 of 200 says that it is block 1"),
+        (uf2(PAYLOAD[:-1] + b"!"), "does not hold the bytes of firmware.bin"),
+        (uf2(PAYLOAD[:-256]), "does not hold the bytes of firmware.bin"),
+        (uf2(PAYLOAD, base=0x1000_0100), "does not hold the bytes of firmware.bin"),
         (uf2(PAYLOAD, family=0xE48B_FF57), "UF2 family 0xe48bff57"),
         (uf2(PAYLOAD, base=0x2000_0000), "outside the flash"),
         (uf2(PAYLOAD, base=0x1020_0000 - 256), "Block 1 of .* outside the flash"),
@@ -179,4 +187,4 @@ def test_a_missing_file_says_how_to_build_it(job: FlashJob) -> None:
     job.uf2.unlink()
     with pytest.raises(InputError, match="cannot be read") as caught:
         DriveAdapter().flash(job, quiet)
-    assert "make build BOARD=rp2040" in caught.value.hint
+    assert caught.value.hint == f"Build it again: make -C {job.project.directory} clean all"

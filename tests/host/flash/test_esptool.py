@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,6 +154,20 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
         os.close(slave)
 
 
+def test_a_board_that_is_unplugged_while_it_is_flashed_is_named(tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    port = os.ttyname(slave)
+    os.close(slave)
+
+    def unplug(stage: str, done: int, total: int) -> None:
+        if stage == "programming":
+            threading.Timer(0.5, os.close, (master,)).start()
+
+    with pytest.raises(LinkError, match=f"The board at {port} went away while esp32c3 was flashed") as caught:
+        EsptoolAdapter().flash(job(tmp_path, port), unplug)
+    assert "plug the board in anew" in caught.value.hint
+
+
 def test_a_silent_port_says_how_to_reach_the_boot_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(esptool_module, "ESPTOOL", (*ESPTOOL, "--connect-attempts", "1"))
     master, slave = os.openpty()
@@ -170,7 +185,7 @@ def test_without_a_port_the_usb_ids_are_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(serial_port, "serial_ports_of", lambda board: ())
     obstacle = EsptoolAdapter().obstacle(job(tmp_path, None))
     assert obstacle is not None
-    assert "No serial port of a esp32c3 is plugged in" in obstacle.message
+    assert "No serial port of the board esp32c3 is plugged in" in obstacle.message
     assert "10c4:ea60" in obstacle.message
 
 
