@@ -176,6 +176,11 @@ def _flash_tool(fields: Fields) -> FlashTool:
         tools=fields.choices("tools", FlashToolKind, allow_empty=True),
         target=fields.text("target", allow_empty=True, default=""),
         pack=fields.text("pack", allow_empty=True, default=""),
+        prepare=(
+            fields.all_matching("prepare", r"[a-z][a-z0-9]*( [A-Za-z0-9_]+)*", "words of letters, digits, '_'")
+            if "prepare" in fields.values
+            else ()
+        ),
         chip=fields.text("chip", allow_empty=True, default=""),
         volume=fields.text("volume", allow_empty=True, default=""),
         uf2_family=fields.integer("uf2_family", minimum=0, default=0),

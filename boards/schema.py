@@ -136,6 +136,8 @@ class FlashTool:
     """pyOCD's name of the chip."""
     pack: str = ""
     """CMSIS pack that describes the target, as "Vendor.Name"."""
+    prepare: tuple[str, ...] = ()
+    """Commands of pyOCD's commander with the core halted, before the flash is written."""
     chip: str = ""
     """esptool's name of the chip."""
     volume: str = ""

@@ -102,7 +102,7 @@ def built_virtual_image(project: Project) -> Path:
 
 def _built(project: Project, image: Path) -> Path:
     directory = project.directory
-    if is_nuttx_application(project):
+    if is_nuttx_application(directory):
         raise InputError(
             f"{directory} is an application of NuttX: it is built and flashed in NuttX's tree, not here.",
             hint=f"See {directory / 'README.md'}; verify, bench and send reach the board that runs it with --port.",
@@ -122,15 +122,15 @@ def _built(project: Project, image: Path) -> Path:
     # What the device answers as its build (firmware/link): the bytes lie in the image as they are.
     if content.startswith(_ELF_MAGIC) and bytes.fromhex(project.manifest_sha256) not in content:
         raise InputError(
-            f"The firmware image {image} is not of the project as it is now: it was compiled anew since.",
+            f"The firmware image {image} is not of the project as it is now: it is damaged or older.",
             hint=f"Build it again: make -C {directory}",
         )
     return image
 
 
-def is_nuttx_application(project: Project) -> bool:
-    """Whether the project was compiled with `--rtos nuttx`."""
-    return (project.directory / "Kconfig").is_file()
+def is_nuttx_application(directory: Path) -> bool:
+    """Whether the project in `directory` was compiled with `--rtos nuttx`."""
+    return (directory / "Kconfig").is_file()
 
 
 def check_same_build(project: Project, info: DeviceInfo, port: str) -> None:

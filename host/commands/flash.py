@@ -57,12 +57,12 @@ def flash(
     from tinyanime.host.flash.adapter import FlashJob
     from tinyanime.host.flash.choose import check_flashable, choose_adapter
     from tinyanime.host.flash.confirm import confirm_build
-    from tinyanime.host.project import built_image, is_nuttx_application, open_project
+    from tinyanime.host.project import BUILD_DIRECTORY, built_image, is_nuttx_application, open_project
 
     target = load_board(board)
-    built = open_project(project, target.name)
-    if not is_nuttx_application(built):
+    if not is_nuttx_application(project or BUILD_DIRECTORY / target.name):
         check_flashable(target)
+    built = open_project(project, target.name)
     if target.project is not ProjectKind.ESP_IDF:
         # ESP-IDF's build is looked at by the tools: idf.py makes it where it is missing.
         built_image(built)

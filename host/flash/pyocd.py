@@ -77,6 +77,9 @@ def flash_image(image: Path, tool: FlashTool, *, probe: str | None, progress: Pr
     chosen = _choose_probe(list_probes(), probe)
     _check_target(tool)
     target = ("--no-wait", "--uid", chosen.unique_id, "--target", tool.target)
+    if tool.prepare:
+        commands = [part for command in tool.prepare for part in ("-c", command)]
+        _run(("commander", *target, "--connect", "halt", *commands), QUERY_TIMEOUT_S)
     _run_with_progress(("load", *target, "--format", "elf", str(image)), "programming", progress)
     progress("comparing", 0, 0)
     _compare(segments, target)

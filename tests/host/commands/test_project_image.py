@@ -42,7 +42,7 @@ def test_an_image_of_an_earlier_compilation_is_not_used(tmp_path: Path) -> None:
     shutil.copytree(picture_project(), project)
     assert built_image(open_project(project, "posix")).is_file()
     compile_model(picture_model(tmp_path / "other.onnx", seed=1), load_board("posix"), project)
-    with pytest.raises(InputError, match="compiled anew since") as caught:
+    with pytest.raises(InputError, match="is not of the project as it is now") as caught:
         built_image(open_project(project, "posix"))
     assert caught.value.hint == f"Build it again: make -C {project}"
 

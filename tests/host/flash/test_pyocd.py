@@ -68,6 +68,21 @@ def test_the_image_is_programmed_compared_and_started(install: Install) -> None:
     assert ("programming", 100, 100) in reports
 
 
+def test_a_board_s_preparations_are_made_before_its_flash_is_written(install: Install) -> None:
+    pico = load_board("rp2040").flash_tool
+    log = install(targets=[{"name": pico.target}])
+    image = picture_project("stm32h743") / "build" / "firmware.elf"
+    pyocd.flash_image(image, pico, probe=None, progress=lambda *report: None)
+    commands = [json.loads(line) for line in log.read_text().splitlines()]
+    prepare, load = commands[-3:-1]
+    assert load[0] == "load"
+    assert prepare[0] == "commander"
+    assert prepare[prepare.index("--connect") + 1] == "halt"
+    asked = [prepare[index + 1] for index, word in enumerate(prepare) if word == "-c"]
+    # Watchdog off, core 1 held.
+    assert asked == ["write32 0x40058000 0x07000000", "write32 0x40012004 0x00010000"]
+
+
 def test_without_a_probe_one_sentence_says_so(install: Install) -> None:
     install(boards=[])
     with pytest.raises(ToolError, match="No debug probe is connected") as caught:
