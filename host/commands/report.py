@@ -46,6 +46,9 @@ class _Request:
     project: Project | None
 
 
+_FITTED_CORE = "cortex-m7"
+
+
 @click.command(
     epilog=examples(
         "tinyanime report model.onnx --board stm32h743",
@@ -236,6 +239,11 @@ def _print_summary(study: Study, console: Console) -> None:
             for choice in choices_of(study)
         ],
     )
+    if study.board.core != _FITTED_CORE:
+        console.say(
+            f"Cycles are those of a {_FITTED_CORE}, to which the cost model is fitted: they rank schedules on a "
+            f"{study.board.core}, but are not its own (tinyanime bench --board {study.board.name} counts these)."
+        )
 
 
 def _as_json(study: Study, output: Path, pictures: list[Path]) -> dict[str, object]:

@@ -1,10 +1,13 @@
 /* Core clock: TRM chapters 6 and 16. */
+#include "board_config.h"
 #include "csr.h"
 #include "esp32c3.h"
 #include "registers.h"
 #include "tinyanime/fast_code.h"
 
 #define PLL_CORE_HZ 160000000u
+_Static_assert(TA_BOARD_CLOCK_HZ == PLL_CORE_HZ, "this port sets the clock to 160 MHz: correct clock_hz");
+
 #define LOCK_TICKS (ESP32C3_SYSTIMER_HZ / 10000u)    /* 100 us: nothing tells when the PLL has locked. */
 #define MEASURE_TICKS (ESP32C3_SYSTIMER_HZ / 20000u) /* 50 us are 8000 cycles at 160 MHz. */
 #define TICK_POLLS 10000u /* 20 cycles or more each: ten times what 100 us take at 160 MHz. */

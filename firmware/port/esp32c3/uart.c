@@ -9,6 +9,8 @@
 
 #define TAKE_OVER_POLLS 1000u /* It takes some cycles of the 40 MHz clock. */
 
+_Static_assert(TA_BOARD_UART_BAUD * 16u <= ESP32C3_XTAL_HZ, "the baud rate is beyond a 16th of the crystal");
+
 static uint8_t ring[RING_BYTES];
 static uint32_t ring_head;     /* Next byte to hand out; counts on without wrapping to RING_BYTES. */
 static uint32_t ring_tail;     /* Next free place. */

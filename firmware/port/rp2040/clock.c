@@ -1,4 +1,5 @@
 /* Clock tree: RP2040 datasheet 2.15 (clocks), 2.16 (crystal oscillator), 2.18 (PLL), 4.7.2 (tick). */
+#include "board_config.h"
 #include "registers.h"
 #include "rp2040.h"
 
@@ -6,6 +7,8 @@
 #ifndef TA_BOARD_XOSC_HZ
 #define TA_BOARD_XOSC_HZ 12000000u
 #endif
+
+_Static_assert(TA_BOARD_CLOCK_HZ == 133000000u, "this port sets the clock to 133 MHz: correct clock_hz");
 
 #define ROSC_HZ 6500000u /* Nominal: 2.17.1 */
 

@@ -7,6 +7,8 @@
 /* Bytes that arrived while the firmware was transmitting. A power of two. */
 #define RING_BYTES 1024u
 
+_Static_assert(TA_BOARD_UART_BAUD * 16u <= TA_BOARD_CLOCK_HZ, "the baud rate is beyond a 16th of the clock: 4.2.7.1");
+
 static uint8_t ring[RING_BYTES];
 static uint32_t ring_head;     /* Next byte to hand out; counts on without wrapping to RING_BYTES. */
 static uint32_t ring_tail;     /* Next free place. */
