@@ -136,5 +136,5 @@ def test_compile_writes_the_application_and_points_to_its_commands(tmp_path: Pat
     assert "mps2-an500:nsh" in readme
     assert "CONFIG_TINYANIME" in readme
     alone = tinyanime("verify", "--board", "mps2-an500", "--project", "out", cwd=tmp_path)
-    assert_one_clear_error(alone, 3, "out has no firmware image yet")
-    assert "hint: NuttX builds it (out/README.md)" in alone.stderr
+    assert_one_clear_error(alone, 3, "out is an application of NuttX")
+    assert "hint: See out/README.md" in alone.stderr
