@@ -39,14 +39,14 @@ class Row:
 
 
 class Table:
-    """Rows in the order in which their first test began."""
+    """Rows by board, network and place."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str, str], Row] = {}
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        return tuple(self._rows.values())
+        return tuple(self._rows[key] for key in sorted(self._rows))
 
     def add(self, report: pytest.TestReport) -> None:
         """Count a phase of a test; tests that name no board are left out."""
