@@ -94,8 +94,8 @@ class VirtualBoard(ABC):
         raise self.processor.error("executed an instruction that the core does not have")
 
     def deadline_cause(self) -> Enum:
-        """Which reset the counter's deadline stands for: that of the watchdog."""
-        raise NotImplementedError
+        """Which reset the counter's deadline stands for: that of the watchdog; a failure where a family sets none."""
+        raise self.processor.error("met a deadline that no watchdog has set")
 
     def request_reset(self, cause: Enum) -> None:
         """A register asked for a chip reset."""
