@@ -3,17 +3,13 @@
 #include "esp32c3.h"
 #include "registers.h"
 #include "tinyanime/port.h"
-
-/* Bytes that arrived while the firmware was transmitting. A power of two. */
-#define RING_BYTES 1024u
+#include "tinyanime/receive_ring.h"
 
 #define TAKE_OVER_POLLS 1000u /* It takes some cycles of the 40 MHz clock. */
 
 _Static_assert(TA_BOARD_UART_BAUD * 16u <= ESP32C3_XTAL_HZ, "the baud rate is beyond a 16th of the crystal");
 
-static uint8_t ring[RING_BYTES];
-static uint32_t ring_head;     /* Next byte to hand out; counts on without wrapping to RING_BYTES. */
-static uint32_t ring_tail;     /* Next free place. */
+static ta_receive_ring received;
 static uint32_t transmit_room; /* Bytes that the transmit FIFO is known to take. */
 
 /* Clock divider in sixteenths: CLKDIV has the whole part, FRAG the rest. The crystal clocks the port: its baud rate
@@ -42,19 +38,14 @@ void esp32c3_uart_init(void) {
     UART0_ID |= UART_ID_REG_UPDATE; /* The port's core, in another clock domain, takes all of this over. */
     for (uint32_t poll = 0; poll < TAKE_OVER_POLLS && (UART0_ID & UART_ID_REG_UPDATE) != 0; poll++) {
     }
-    ring_head = 0;
-    ring_tail = 0;
+    ta_receive_ring_clear(&received);
     transmit_room = 0;
 }
 
 /* Moves what `status` says has arrived into the ring; a full ring drops the byte, as an overrun would. */
 static void store_received(uint32_t status) {
     for (uint32_t waiting = status & UART_STATUS_RXFIFO_CNT_MASK; waiting > 0; waiting--) {
-        const uint8_t byte = (uint8_t)UART0_FIFO;
-        if (ring_tail - ring_head < RING_BYTES) {
-            ring[ring_tail % RING_BYTES] = byte;
-            ring_tail++;
-        }
+        ta_receive_ring_store(&received, (uint8_t)UART0_FIFO);
     }
 }
 
@@ -63,15 +54,11 @@ static uint32_t bytes_to_send(uint32_t status) {
 }
 
 bool ta_port_uart_get(uint8_t *byte) {
-    if (ring_head == ring_tail) {
-        store_received(UART0_STATUS);
-        if (ring_head == ring_tail) {
-            return false;
-        }
+    if (ta_receive_ring_take(&received, byte)) {
+        return true;
     }
-    *byte = ring[ring_head % RING_BYTES];
-    ring_head++;
-    return true;
+    store_received(UART0_STATUS);
+    return ta_receive_ring_take(&received, byte);
 }
 
 void ta_port_uart_put(uint8_t byte) {

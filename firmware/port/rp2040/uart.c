@@ -3,15 +3,11 @@
 #include "registers.h"
 #include "rp2040.h"
 #include "tinyanime/port.h"
-
-/* Bytes that arrived while the firmware was transmitting. A power of two. */
-#define RING_BYTES 1024u
+#include "tinyanime/receive_ring.h"
 
 _Static_assert(TA_BOARD_UART_BAUD * 16u <= TA_BOARD_CLOCK_HZ, "the baud rate is beyond a 16th of the clock: 4.2.7.1");
 
-static uint8_t ring[RING_BYTES];
-static uint32_t ring_head;     /* Next byte to hand out; counts on without wrapping to RING_BYTES. */
-static uint32_t ring_tail;     /* Next free place. */
+static ta_receive_ring received;
 static uint32_t transmit_room; /* Bytes that the transmit FIFO is known to take. */
 
 void rp2040_uart_init(void) {
@@ -30,8 +26,7 @@ void rp2040_uart_init(void) {
     PADS_BANK0_GPIO1 = PADS_INPUT_ENABLE | PADS_DRIVE_4MA | PADS_SCHMITT | PADS_PULL_UP; /* An open line is idle. */
     IO_BANK0_GPIO0_CTRL = IO_BANK0_FUNCSEL_UART;
     IO_BANK0_GPIO1_CTRL = IO_BANK0_FUNCSEL_UART;
-    ring_head = 0;
-    ring_tail = 0;
+    ta_receive_ring_clear(&received);
     transmit_room = 0;
 }
 
@@ -45,24 +40,16 @@ static void store_received(uint32_t flags) {
         waiting = 1;
     }
     for (; waiting > 0; waiting--) {
-        const uint8_t byte = (uint8_t)UART0_DR;
-        if (ring_tail - ring_head < RING_BYTES) {
-            ring[ring_tail % RING_BYTES] = byte;
-            ring_tail++;
-        }
+        ta_receive_ring_store(&received, (uint8_t)UART0_DR);
     }
 }
 
 bool ta_port_uart_get(uint8_t *byte) {
-    if (ring_head == ring_tail) {
-        store_received(UART0_FR);
-        if (ring_head == ring_tail) {
-            return false;
-        }
+    if (ta_receive_ring_take(&received, byte)) {
+        return true;
     }
-    *byte = ring[ring_head % RING_BYTES];
-    ring_head++;
-    return true;
+    store_received(UART0_FR);
+    return ta_receive_ring_take(&received, byte);
 }
 
 void ta_port_uart_put(uint8_t byte) {

@@ -3,15 +3,12 @@
 #include "registers.h"
 #include "stm32h7.h"
 #include "tinyanime/port.h"
+#include "tinyanime/receive_ring.h"
 
-/* Bytes that arrived while the firmware was transmitting. A power of two. */
-#define RING_BYTES 1024u
 #define PIN8_ALTERNATE7 (7u << 0)
 #define PIN9_ALTERNATE7 (7u << 4)
 
-static uint8_t ring[RING_BYTES];
-static uint32_t ring_head;     /* Next byte to hand out; counts on without wrapping to RING_BYTES. */
-static uint32_t ring_tail;     /* Next free place. */
+static ta_receive_ring received;
 static uint32_t transmit_room; /* Bytes that the transmit FIFO is known to take. */
 
 void stm32h7_uart_init(void) {
@@ -34,8 +31,7 @@ void stm32h7_uart_init(void) {
     USART3_CR1 = USART_CR1_FIFOEN | USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
     (void)stm32h7_wait(&USART3_ISR, USART_ISR_TEACK | USART_ISR_REACK, USART_ISR_TEACK | USART_ISR_REACK);
     USART3_ICR = USART_ISR_RX_ERRORS;
-    ring_head = 0;
-    ring_tail = 0;
+    ta_receive_ring_clear(&received);
     transmit_room = 0;
 }
 
@@ -51,24 +47,16 @@ static void store_received(uint32_t status) {
         waiting = 1;
     }
     for (; waiting > 0; waiting--) {
-        const uint8_t byte = (uint8_t)USART3_RDR;
-        if (ring_tail - ring_head < RING_BYTES) {
-            ring[ring_tail % RING_BYTES] = byte;
-            ring_tail++;
-        }
+        ta_receive_ring_store(&received, (uint8_t)USART3_RDR);
     }
 }
 
 bool ta_port_uart_get(uint8_t *byte) {
-    if (ring_head == ring_tail) {
-        store_received(USART3_ISR);
-        if (ring_head == ring_tail) {
-            return false;
-        }
+    if (ta_receive_ring_take(&received, byte)) {
+        return true;
     }
-    *byte = ring[ring_head % RING_BYTES];
-    ring_head++;
-    return true;
+    store_received(USART3_ISR);
+    return ta_receive_ring_take(&received, byte);
 }
 
 void ta_port_uart_put(uint8_t byte) {
